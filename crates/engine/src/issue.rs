@@ -1,0 +1,248 @@
+//! Issues and notes: why a value or record could not be used as it stood, and what else is worth knowing.
+//!
+//! This is the only table of codes and texts. An issue changes the result of an attempt; a note never does.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a value or a record could not be used, with what the message needs to know.
+///
+/// Every problem has a stable code ([`Problem::code`]) and a message ([`Problem::message`]) that says what was wrong,
+/// with the value, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// Not a valid number; `region` is the region it was read for, if any (an ISO 3166 alpha-2 code).
+    PhoneInvalid {
+        /// The region whose national rules were tried.
+        region: Option<String>,
+    },
+    /// A national number, and no region to read it for.
+    PhoneNoRegion,
+    /// Not an address; `reason` completes "because …".
+    EmailInvalid {
+        /// What is wrong with it, as a clause: "it has no @".
+        reason: String,
+    },
+    /// Not a date of the calendar, or not in a known form.
+    DateInvalid {
+        /// The order that was used for day, month and year, as `DMY`, `MDY` or `YMD`.
+        order: Option<String>,
+    },
+    /// A date that could mean two days, and nothing says which.
+    DateAmbiguous,
+    /// Not a time of day.
+    TimeInvalid,
+    /// Not a number.
+    NumberInvalid,
+    /// Neither yes nor no.
+    BooleanInvalid,
+    /// Not one of the field's choices.
+    ChoiceUnknown {
+        /// The labels that would have been understood.
+        options: Vec<String>,
+    },
+    /// Not a language of ISO 639.
+    LanguageUnknown,
+    /// Not a country of ISO 3166.
+    CountryUnknown,
+    /// Not an http or https address.
+    UrlInvalid,
+    /// Longer than the field takes. Lengths are in characters.
+    TextTooLong {
+        /// The field's limit.
+        limit: usize,
+        /// The value's length.
+        length: usize,
+    },
+    /// A control character inside the text.
+    TextControlCharacter {
+        /// The first such character.
+        character: char,
+    },
+    /// Digits were lost before the value got here (`4.41E+11`).
+    PrecisionLost,
+    /// Another contact has this identifier.
+    IdentifierTaken {
+        /// The other contact's number.
+        owner: u64,
+        /// The other contact's name as shown; empty if it has none.
+        owner_name: String,
+    },
+    /// A manual record without any value.
+    RecordEmpty,
+    /// An automatic record without a usable External ID, Phone Number or Email.
+    RecordNoIdentifier,
+    /// A record that cannot be read; `reason` is a sentence without its full stop.
+    RecordUnreadable {
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// More cells than the header has columns.
+    RecordTooManyCells {
+        /// Columns of the header.
+        expected: usize,
+        /// Cells of the record.
+        found: usize,
+    },
+    /// Larger than a record may be, in bytes.
+    RecordTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl Problem {
+    /// The stable code, as in SPEC 3.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Problem::PhoneInvalid { .. } => "phone.invalid",
+            Problem::PhoneNoRegion => "phone.no_region",
+            Problem::EmailInvalid { .. } => "email.invalid",
+            Problem::DateInvalid { .. } => "date.invalid",
+            Problem::DateAmbiguous => "date.ambiguous",
+            Problem::TimeInvalid => "time.invalid",
+            Problem::NumberInvalid => "number.invalid",
+            Problem::BooleanInvalid => "boolean.invalid",
+            Problem::ChoiceUnknown { .. } => "choice.unknown",
+            Problem::LanguageUnknown => "language.unknown",
+            Problem::CountryUnknown => "country.unknown",
+            Problem::UrlInvalid => "url.invalid",
+            Problem::TextTooLong { .. } => "text.too_long",
+            Problem::TextControlCharacter { .. } => "text.control_character",
+            Problem::PrecisionLost => "value.precision_lost",
+            Problem::IdentifierTaken { .. } => "identifier.taken",
+            Problem::RecordEmpty => "record.empty",
+            Problem::RecordNoIdentifier => "record.no_identifier",
+            Problem::RecordUnreadable { .. } => "record.unreadable",
+            Problem::RecordTooManyCells { .. } => "record.too_many_cells",
+            Problem::RecordTooLarge { .. } => "record.too_large",
+        }
+    }
+
+    /// What was wrong, with the value, and what to do: one or two sentences for the person who fixes the data.
+    pub fn message(&self, value: &str) -> String {
+        let value = Excerpt(value);
+        match self {
+            Problem::PhoneInvalid { region: Some(region) } => format!(
+                "{value} is not a valid phone number for {region}. Check the digits, or add the country code (+…)."
+            ),
+            Problem::PhoneInvalid { region: None } => {
+                format!("{value} is not a valid phone number. Check the digits and the country code.")
+            }
+            Problem::PhoneNoRegion => format!(
+                "{value} has no country code, and no default region is set. Add the country code (+…) or set a region."
+            ),
+            Problem::EmailInvalid { reason } => {
+                format!("{value} is not an email address: {reason}. Correct it, or leave the cell blank.")
+            }
+            Problem::DateInvalid { order: Some(order) } => format!(
+                "{value} is not a date when read as {order}. Write it as YYYY-MM-DD, or choose another date order."
+            ),
+            Problem::DateInvalid { order: None } => format!("{value} is not a date. Write it as YYYY-MM-DD."),
+            Problem::DateAmbiguous => format!(
+                "{value} could be two different days. Choose the column's date order, or write it as YYYY-MM-DD."
+            ),
+            Problem::TimeInvalid => format!("{value} is not a time of day. Write it as HH:MM, for example 14:30."),
+            Problem::NumberInvalid => format!("{value} is not a number. Write digits with one decimal sign at most."),
+            Problem::BooleanInvalid => format!("{value} is neither yes nor no. Write yes or no."),
+            Problem::ChoiceUnknown { options } => format!(
+                "{value} is not one of this field's choices. Use one of: {}, or add it to the field.",
+                options.join(", ")
+            ),
+            Problem::LanguageUnknown => {
+                format!("{value} is not a language we know. Use a name or a code such as German, de or de-DE.")
+            }
+            Problem::CountryUnknown => {
+                format!("{value} is not a country we know. Use a name or a code such as Germany or DE.")
+            }
+            Problem::UrlInvalid => format!("{value} is not a web address. Write it as https://example.com."),
+            Problem::TextTooLong { limit, length } => format!(
+                "{value} has {length} characters; this field takes {limit}. Shorten it: nothing is cut off silently."
+            ),
+            Problem::TextControlCharacter { character } => format!(
+                "{value} contains the control character U+{:04X}. Remove it: it usually comes from a broken export.",
+                u32::from(*character)
+            ),
+            Problem::PrecisionLost => format!(
+                "{value} was rounded by a spreadsheet, so its digits are lost. Format the column as text and export again."
+            ),
+            Problem::IdentifierTaken { owner, owner_name } if owner_name.is_empty() => {
+                format!("{value} already belongs to contact {owner}. Correct the value, or change that contact first.")
+            }
+            Problem::IdentifierTaken { owner, owner_name } => format!(
+                "{value} already belongs to {owner_name} (contact {owner}). Correct the value, or change that contact first."
+            ),
+            Problem::RecordEmpty => {
+                "The record has no value in any mapped field. Fill in at least one, or remove the row.".to_owned()
+            }
+            Problem::RecordNoIdentifier => {
+                "The record has no usable External ID, Phone Number or Email. Send at least one of them.".to_owned()
+            }
+            Problem::RecordUnreadable { reason } => format!("The record cannot be read: {reason}."),
+            Problem::RecordTooManyCells { expected, found } => format!(
+                "The record has {found} cells, but the header has {expected} columns. Look for a delimiter that is not inside quotes."
+            ),
+            Problem::RecordTooLarge { limit } => {
+                format!("The record is larger than {limit} bytes. Split it, or raise the limit in the settings.")
+            }
+        }
+    }
+}
+
+/// A value as messages quote it: in quotation marks, shortened for the eye when long.
+struct Excerpt<'a>(&'a str);
+
+impl std::fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 60;
+        match self.0.char_indices().nth(SHOWN) {
+            Some((end, _)) => write!(f, "“{}…”", &self.0[..end]),
+            None => write!(f, "“{}”", self.0),
+        }
+    }
+}
+
+/// An issue of one attempt, as it is stored, sent and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issue {
+    /// The key of the field; none when the issue is about the whole record.
+    pub field: Option<String>,
+    /// The stable code.
+    pub code: String,
+    /// The sentence for people.
+    pub message: String,
+    /// The value as it was delivered, if the issue is about one.
+    pub value: Option<String>,
+}
+
+impl Issue {
+    /// An issue about a value of a field.
+    pub fn of_value(field: &str, problem: &Problem, value: &str) -> Issue {
+        Issue {
+            field: Some(field.to_owned()),
+            code: problem.code().to_owned(),
+            message: problem.message(value),
+            value: Some(value.to_owned()),
+        }
+    }
+
+    /// An issue about the record as a whole.
+    pub fn of_record(problem: &Problem) -> Issue {
+        Issue {
+            field: None,
+            code: problem.code().to_owned(),
+            message: problem.message(""),
+            value: None,
+        }
+    }
+}
+
+/// Something worth knowing that does not change the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The key of the field; none when the note is about the whole record.
+    pub field: Option<String>,
+    /// A stable code: `phone.zero_restored`, `blank.treated_as_blank`, `record.no_changes` …
+    pub code: String,
+    /// The sentence for people.
+    pub message: String,
+}
