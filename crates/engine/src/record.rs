@@ -95,7 +95,11 @@ impl Record {
         let Some(&(kind, end)) = self.cells.get(column) else {
             return Cell::Absent;
         };
-        let start = if column == 0 { 0 } else { self.cells[column - 1].1 };
+        let start = if column == 0 {
+            0
+        } else {
+            self.cells[column - 1].1
+        };
         let text = &self.text[start..end];
         match kind {
             CellKind::Absent => Cell::Absent,
