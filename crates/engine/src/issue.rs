@@ -246,3 +246,32 @@ pub struct Note {
     /// The sentence for people.
     pub message: String,
 }
+
+impl Note {
+    /// The record equals what is stored.
+    pub fn no_changes() -> Note {
+        Note {
+            field: None,
+            code: "record.no_changes".to_owned(),
+            message: "The contact already stood like this: nothing was changed.".to_owned(),
+        }
+    }
+
+    /// A word such as `n/a` was read as no information.
+    pub fn treated_as_blank(field: &str, word: &str) -> Note {
+        Note {
+            field: Some(field.to_owned()),
+            code: "value.treated_as_blank".to_owned(),
+            message: format!("“{word}” was treated as blank."),
+        }
+    }
+
+    /// A trunk zero that a spreadsheet dropped was put back.
+    pub fn zero_restored(field: &str, value: &str) -> Note {
+        Note {
+            field: Some(field.to_owned()),
+            code: "phone.zero_restored".to_owned(),
+            message: format!("“{value}” had lost its leading zero; it was put back."),
+        }
+    }
+}

@@ -10,3 +10,16 @@
 pub mod field;
 pub mod issue;
 pub mod record;
+
+pub mod schema;
+
+pub mod candidate;
+pub mod contact;
+
+pub mod known;
+pub mod matching;
+pub mod policy;
+
+pub mod attempt;
+pub mod change;
+pub mod plan;

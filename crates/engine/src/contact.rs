@@ -1,0 +1,246 @@
+//! A contact and the identifiers that find it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::FieldId;
+
+/// The number of a contact in its workspace, counting up from 1 in the order of creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContactId(pub u64);
+
+impl std::fmt::Display for ContactId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A field's value in canonical text: one text, or a list of them for phones, emails, tags and multiple choices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A single value.
+    One(String),
+    /// Several values, never none; the first is primary.
+    Many(Vec<String>),
+}
+
+impl Value {
+    /// The value, or the primary one of several.
+    pub fn primary(&self) -> &str {
+        match self {
+            Value::One(text) => text,
+            Value::Many(texts) => texts.first().map_or("", String::as_str),
+        }
+    }
+
+    /// All values.
+    pub fn texts(&self) -> &[String] {
+        match self {
+            Value::One(text) => std::slice::from_ref(text),
+            Value::Many(texts) => texts,
+        }
+    }
+}
+
+/// A person: an External ID for each namespace, and a value for each field that has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Its number.
+    pub id: ContactId,
+    /// `(namespace, External ID)`, at most one a namespace, in order of arrival.
+    pub external_ids: Vec<(String, String)>,
+    /// Values in order of field number; never of [`FieldId::EXTERNAL_ID`].
+    pub values: Vec<(FieldId, Value)>,
+}
+
+impl Contact {
+    /// A contact without any value.
+    pub fn new(id: ContactId) -> Contact {
+        Contact {
+            id,
+            external_ids: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The value of a field.
+    pub fn value(&self, field: FieldId) -> Option<&Value> {
+        let position = self
+            .values
+            .binary_search_by_key(&field, |(id, _)| *id)
+            .ok()?;
+        Some(&self.values[position].1)
+    }
+
+    /// Sets or, with `None`, removes the value of a field.
+    pub fn set(&mut self, field: FieldId, value: Option<Value>) {
+        match (
+            self.values.binary_search_by_key(&field, |(id, _)| *id),
+            value,
+        ) {
+            (Ok(position), Some(value)) => self.values[position].1 = value,
+            (Ok(position), None) => drop(self.values.remove(position)),
+            (Err(position), Some(value)) => self.values.insert(position, (field, value)),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// The External ID in a namespace.
+    pub fn external_id(&self, namespace: &str) -> Option<&str> {
+        self.external_ids
+            .iter()
+            .find(|(name, _)| name == namespace)
+            .map(|(_, id)| id.as_str())
+    }
+
+    /// Sets or, with `None`, removes the External ID of a namespace.
+    pub fn set_external_id(&mut self, namespace: &str, external_id: Option<String>) {
+        let position = self
+            .external_ids
+            .iter()
+            .position(|(name, _)| name == namespace);
+        match (position, external_id) {
+            (Some(position), Some(id)) => self.external_ids[position].1 = id,
+            (Some(position), None) => drop(self.external_ids.remove(position)),
+            (None, Some(id)) => self.external_ids.push((namespace.to_owned(), id)),
+            (None, None) => {}
+        }
+    }
+
+    /// The name as shown: the whole name, else first and last name.
+    pub fn name(&self) -> Option<String> {
+        let text = |field| self.value(field).map(Value::primary);
+        whole_name(
+            text(FieldId::NAME),
+            text(FieldId::FIRST_NAME),
+            text(FieldId::LAST_NAME),
+        )
+    }
+
+    /// Every identifier that finds this contact.
+    pub fn identifiers(&self) -> impl Iterator<Item = Identifier> + '_ {
+        let external = self
+            .external_ids
+            .iter()
+            .map(|(namespace, id)| Identifier::external_id(namespace, id));
+        let listed = |field, make: fn(&str) -> Identifier| {
+            self.value(field)
+                .map_or(&[][..], Value::texts)
+                .iter()
+                .map(move |text| make(text))
+        };
+        external
+            .chain(listed(FieldId::PHONE, Identifier::phone))
+            .chain(listed(FieldId::EMAIL, Identifier::email))
+    }
+}
+
+/// A name as shown: the whole one, else what there is of first and last.
+pub(crate) fn whole_name(
+    whole: Option<&str>,
+    first: Option<&str>,
+    last: Option<&str>,
+) -> Option<String> {
+    match (whole, first, last) {
+        (Some(whole), _, _) => Some(whole.to_owned()),
+        (None, Some(first), Some(last)) => Some(format!("{first} {last}")),
+        (None, Some(part), None) | (None, None, Some(part)) => Some(part.to_owned()),
+        (None, None, None) => None,
+    }
+}
+
+/// The kinds of identifier, in the order in which they are tried (SPEC 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentifierKind {
+    /// An External ID in a namespace.
+    ExternalId,
+    /// A phone number.
+    Phone,
+    /// An email address.
+    Email,
+}
+
+impl IdentifierKind {
+    /// The field that holds such identifiers.
+    pub fn field(self) -> FieldId {
+        match self {
+            IdentifierKind::ExternalId => FieldId::EXTERNAL_ID,
+            IdentifierKind::Phone => FieldId::PHONE,
+            IdentifierKind::Email => FieldId::EMAIL,
+        }
+    }
+
+    /// The word of API and files: `external_id`, `phone`, `email`.
+    pub fn key(self) -> &'static str {
+        match self {
+            IdentifierKind::ExternalId => "external_id",
+            IdentifierKind::Phone => "phone",
+            IdentifierKind::Email => "email",
+        }
+    }
+
+    /// The kind for such a word.
+    pub fn from_key(key: &str) -> Option<IdentifierKind> {
+        [
+            IdentifierKind::ExternalId,
+            IdentifierKind::Phone,
+            IdentifierKind::Email,
+        ]
+        .into_iter()
+        .find(|kind| kind.key() == key)
+    }
+
+    /// The article's words of the column Matched On.
+    pub fn label(self) -> &'static str {
+        match self {
+            IdentifierKind::ExternalId => "External ID",
+            IdentifierKind::Phone => "Phone Number",
+            IdentifierKind::Email => "Email",
+        }
+    }
+}
+
+/// A value that can find a contact, in the form in which such values are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identifier {
+    kind: IdentifierKind,
+    key: Box<str>,
+}
+
+impl Identifier {
+    /// An External ID of a namespace; exact.
+    pub fn external_id(namespace: &str, id: &str) -> Identifier {
+        // The unit separator is a control character, so neither part can contain it.
+        Identifier {
+            kind: IdentifierKind::ExternalId,
+            key: format!("{namespace}\u{1f}{id}").into(),
+        }
+    }
+
+    /// A phone number in canonical text.
+    pub fn phone(canonical: &str) -> Identifier {
+        Identifier {
+            kind: IdentifierKind::Phone,
+            key: canonical.into(),
+        }
+    }
+
+    /// An email address in canonical text; compared in lower case as a whole.
+    pub fn email(canonical: &str) -> Identifier {
+        Identifier {
+            kind: IdentifierKind::Email,
+            key: canonical.to_lowercase().into(),
+        }
+    }
+
+    /// What kind of identifier it is.
+    pub fn kind(&self) -> IdentifierKind {
+        self.kind
+    }
+
+    /// The text that is compared.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}

@@ -1,0 +1,53 @@
+//! Which contact does a record speak of?
+
+use crate::candidate::Candidate;
+use crate::contact::{ContactId, IdentifierKind};
+use crate::known::Known;
+use crate::policy::{Matching, Policy};
+
+/// What matching found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// The contact, and the identifier that found it.
+    pub found: Option<(ContactId, IdentifierKind)>,
+    /// Identifiers of the record that belong to another contact than the one found.
+    pub taken: Vec<Taken>,
+}
+
+/// An identifier that cannot be applied, because another contact has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Its kind.
+    pub kind: IdentifierKind,
+    /// The value in canonical text.
+    pub value: String,
+    /// The contact that has it.
+    pub owner: ContactId,
+}
+
+/// Finds the contact of a record. Pure: the same candidate, contacts and policy always give the same match.
+pub fn find_match(candidate: &Candidate, known: &Known, policy: &Policy) -> Match {
+    match policy.matching {
+        Matching::Standard => standard(candidate, known, policy),
+    }
+}
+
+/// SPEC 4: the first identifier that finds a contact decides; every other one that belongs to somebody else is taken.
+fn standard(candidate: &Candidate, known: &Known, policy: &Policy) -> Match {
+    let mut found = None;
+    let mut taken = Vec::new();
+    for (identifier, value) in candidate.identifiers(policy) {
+        let Some(owner) = known.find(&identifier) else {
+            continue;
+        };
+        let (matched, _) = *found.get_or_insert((owner.id, identifier.kind()));
+        if owner.id != matched {
+            taken.push(Taken {
+                kind: identifier.kind(),
+                value: value.to_owned(),
+                owner: owner.id,
+            });
+        }
+    }
+    Match { found, taken }
+}

@@ -1,0 +1,254 @@
+//! The plan: what is to be done with each record. A fold over the records, in order, with the contacts moving along.
+
+use crate::attempt::{Action, Outcome, Shown, Totals};
+use crate::candidate::{Candidate, Given};
+use crate::change::{Change, apply};
+use crate::contact::{Contact, ContactId, IdentifierKind, Value};
+use crate::issue::{Issue, Note, Problem};
+use crate::known::Known;
+use crate::matching::{Match, Taken, find_match};
+use crate::policy::{Mode, Policy};
+use crate::schema::Schema;
+
+/// What is done with one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// A contact is created.
+    Create {
+        /// Its number.
+        contact: ContactId,
+    },
+    /// A contact is changed.
+    Update {
+        /// Its number.
+        contact: ContactId,
+        /// What found it.
+        matched_on: IdentifierKind,
+    },
+    /// A contact was found and stands so already: nothing is written.
+    Keep {
+        /// Its number.
+        contact: ContactId,
+        /// What found it.
+        matched_on: IdentifierKind,
+    },
+    /// Nothing is done.
+    Reject,
+}
+
+/// One record's verdict, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What is done.
+    pub verdict: Verdict,
+    /// Why values, or the record, could not be used.
+    pub issues: Vec<Issue>,
+    /// What else is worth knowing.
+    pub notes: Vec<Note>,
+    /// What an update changes.
+    pub changes: Vec<Change>,
+    /// Who the log says it was about.
+    pub shown: Shown,
+}
+
+impl Step {
+    /// Result, action and matched on, as the log shows them.
+    pub fn outcome(&self) -> Outcome {
+        let (action, matched_on) = match self.verdict {
+            Verdict::Create { .. } => (Some(Action::Created), None),
+            Verdict::Update { matched_on, .. } | Verdict::Keep { matched_on, .. } => {
+                (Some(Action::Updated), Some(matched_on))
+            }
+            Verdict::Reject => (None, None),
+        };
+        Outcome::new(action, matched_on, !self.issues.is_empty())
+    }
+
+    /// The contact that was created, updated or kept.
+    pub fn contact(&self) -> Option<ContactId> {
+        match self.verdict {
+            Verdict::Create { contact }
+            | Verdict::Update { contact, .. }
+            | Verdict::Keep { contact, .. } => Some(contact),
+            Verdict::Reject => None,
+        }
+    }
+}
+
+/// The steps of a batch, one a record, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// One step a record.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The counts that add up to the number of records.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for step in &self.steps {
+            totals.count(step);
+        }
+        totals
+    }
+}
+
+/// Plans a batch. `known` must hold the owner of every identifier of the candidates and moves along; `next_id` gives
+/// the numbers of new contacts.
+pub fn plan(
+    candidates: Vec<Candidate>,
+    known: &mut Known,
+    policy: &Policy,
+    schema: &Schema,
+    next_id: &mut dyn FnMut() -> ContactId,
+) -> Plan {
+    let steps = candidates
+        .into_iter()
+        .map(|candidate| decide(candidate, known, policy, schema, next_id))
+        .collect();
+    Plan { steps }
+}
+
+/// Decides on one record and lets `known` move along.
+fn decide(
+    mut candidate: Candidate,
+    known: &mut Known,
+    policy: &Policy,
+    schema: &Schema,
+    next_id: &mut dyn FnMut() -> ContactId,
+) -> Step {
+    if candidate.issues.iter().any(|issue| issue.field.is_none()) {
+        return reject(candidate); // It could not be read.
+    }
+    let Match { found, taken } = find_match(&candidate, known, policy);
+    for taken in &taken {
+        candidate.issues.push(taken_issue(taken, known, schema));
+    }
+    if let Some(problem) = refusal(&candidate, found.is_some(), policy) {
+        candidate.issues.insert(0, Issue::of_record(&problem));
+        return reject(candidate);
+    }
+    if policy.mode == Mode::Manual && !candidate.issues.is_empty() {
+        return reject(candidate);
+    }
+    for taken in &taken {
+        leave_out(&mut candidate, taken);
+    }
+    match found {
+        Some((id, matched_on)) => update(candidate, id, matched_on, known, policy, schema),
+        None => create(candidate, next_id(), known, policy, schema),
+    }
+}
+
+/// Why the record as a whole cannot be used, if it cannot (SPEC 4, first table).
+fn refusal(candidate: &Candidate, found: bool, policy: &Policy) -> Option<Problem> {
+    match policy.mode {
+        Mode::Manual => {
+            (candidate.issues.is_empty() && !candidate.has_value()).then_some(Problem::RecordEmpty)
+        }
+        Mode::Automatic => (!found && candidate.identifiers(policy).next().is_none())
+            .then_some(Problem::RecordNoIdentifier),
+    }
+}
+
+fn create(
+    candidate: Candidate,
+    id: ContactId,
+    known: &mut Known,
+    policy: &Policy,
+    schema: &Schema,
+) -> Step {
+    let mut contact = Contact::new(id);
+    apply(&candidate, &mut contact, policy, schema);
+    let shown = Shown::of(&candidate, Some(&contact), policy);
+    known.create(contact);
+    step(
+        Verdict::Create { contact: id },
+        candidate,
+        Vec::new(),
+        shown,
+    )
+}
+
+fn update(
+    mut candidate: Candidate,
+    id: ContactId,
+    matched_on: IdentifierKind,
+    known: &mut Known,
+    policy: &Policy,
+    schema: &Schema,
+) -> Step {
+    let Some(stored) = known.contact(id) else {
+        return reject(candidate); // Matching only finds known contacts.
+    };
+    let mut contact = stored.clone();
+    let changes = apply(&candidate, &mut contact, policy, schema);
+    let shown = Shown::of(&candidate, Some(&contact), policy);
+    if changes.is_empty() {
+        candidate.notes.push(Note::no_changes());
+        return step(
+            Verdict::Keep {
+                contact: id,
+                matched_on,
+            },
+            candidate,
+            changes,
+            shown,
+        );
+    }
+    known.update(contact);
+    step(
+        Verdict::Update {
+            contact: id,
+            matched_on,
+        },
+        candidate,
+        changes,
+        shown,
+    )
+}
+
+fn reject(candidate: Candidate) -> Step {
+    let shown = Shown::of_rejected(&candidate);
+    step(Verdict::Reject, candidate, Vec::new(), shown)
+}
+
+fn step(verdict: Verdict, candidate: Candidate, changes: Vec<Change>, shown: Shown) -> Step {
+    Step {
+        verdict,
+        issues: candidate.issues,
+        notes: candidate.notes,
+        changes,
+        shown,
+    }
+}
+
+fn taken_issue(taken: &Taken, known: &Known, schema: &Schema) -> Issue {
+    let owner_name = known
+        .contact(taken.owner)
+        .and_then(Contact::name)
+        .unwrap_or_default();
+    let problem = Problem::IdentifierTaken {
+        owner: taken.owner.0,
+        owner_name,
+    };
+    Issue::of_value(&schema.key_of(taken.kind.field()), &problem, &taken.value)
+}
+
+/// Takes a value out of what the record gives; the field's other values stay.
+fn leave_out(candidate: &mut Candidate, taken: &Taken) {
+    let field = taken.kind.field();
+    candidate.given.retain_mut(|(id, given)| {
+        if *id != field {
+            return true;
+        }
+        match given {
+            Given::Set(Value::Many(texts)) | Given::Add(texts) => {
+                texts.retain(|text| *text != taken.value);
+                !texts.is_empty()
+            }
+            Given::Set(Value::One(_)) => false,
+            Given::Clear => true,
+        }
+    });
+}
