@@ -1,1 +1,75 @@
-//! store
+//! Where Rollbook keeps what it knows: the only crate that contains SQL.
+//!
+//! The traits below are what the rest of the product sees; each method is one transaction. Every key starts with the
+//! workspace. `sqlite` is the embedded store; PostgreSQL joins it behind the same traits.
+
+pub mod accounts;
+pub mod commit;
+pub mod contacts;
+pub mod imports;
+pub mod log;
+pub mod sources;
+pub mod time;
+pub mod workspaces;
+
+use std::sync::Arc;
+
+pub use time::Timestamp;
+
+/// The number of a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkspaceId(pub u32);
+
+/// Everything a store can do.
+pub trait Store:
+    accounts::Accounts
+    + commit::Commit
+    + contacts::Contacts
+    + imports::Imports
+    + log::Log
+    + sources::Sources
+    + workspaces::Workspaces
+    + Send
+    + Sync
+{
+}
+
+/// A store as the rest of the product holds it.
+pub type AnyStore = Arc<dyn Store>;
+
+/// What can go wrong in a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The address of the database is not one we know.
+    #[error("`{0}` is not a database address; use sqlite:PATH")]
+    Address(String),
+    /// The database was made by a newer Rollbook.
+    #[error(
+        "the database has schema version {found}, this program knows {known}; install the newer rollbook"
+    )]
+    Newer {
+        /// Version of the file.
+        found: u32,
+        /// Version of the program.
+        known: u32,
+    },
+    /// Another worker runs the import, or it moved on: what this worker holds is stale.
+    #[error("the import is run by another worker now")]
+    LeaseLost,
+    /// What the call refers to does not exist.
+    #[error("{0} does not exist")]
+    Missing(String),
+    /// A unique name is used already.
+    #[error("{0} exists already; choose another name")]
+    Exists(String),
+    /// The store was closed or its writer died.
+    #[error("the store is closed")]
+    Closed,
+    /// A stored value cannot be read back.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// SQLite said no.
+    #[error("the database refused: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}

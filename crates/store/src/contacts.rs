@@ -1,0 +1,65 @@
+//! Reading contacts.
+
+use async_trait::async_trait;
+use rollbook_engine::contact::{Contact, ContactId, Identifier};
+
+use crate::{StoreError, Timestamp, WorkspaceId};
+
+/// A contact with its times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredContact {
+    /// The contact.
+    pub contact: Contact,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Which contacts to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContactFilter {
+    /// A part of a name, email, External ID or any other value; case does not matter.
+    pub text: Option<String>,
+    /// Digits to be found in a phone number, beside `text`: either may match.
+    pub phone_digits: Option<String>,
+}
+
+/// Some contacts, and where to go on.
+#[derive(Debug, Clone, Default)]
+pub struct ContactPage {
+    /// The contacts, newest first.
+    pub contacts: Vec<StoredContact>,
+    /// Pass as `before` for the next page; none at the end.
+    pub next: Option<ContactId>,
+}
+
+/// Reading contacts.
+#[async_trait]
+pub trait Contacts {
+    /// The contacts that own any of these identifiers, each once. For dry runs; a commit looks up by itself.
+    async fn owners(
+        &self,
+        workspace: WorkspaceId,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Vec<Contact>, StoreError>;
+
+    /// One contact.
+    async fn contact(
+        &self,
+        workspace: WorkspaceId,
+        id: ContactId,
+    ) -> Result<Option<StoredContact>, StoreError>;
+
+    /// A page of contacts, newest (highest number) first, with numbers below `before`.
+    async fn contacts(
+        &self,
+        workspace: WorkspaceId,
+        filter: ContactFilter,
+        before: Option<ContactId>,
+        limit: u16,
+    ) -> Result<ContactPage, StoreError>;
+
+    /// How many contacts there are.
+    async fn count_contacts(&self, workspace: WorkspaceId) -> Result<u64, StoreError>;
+}

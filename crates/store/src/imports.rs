@@ -1,0 +1,220 @@
+//! Imports: runs with a beginning and an end, their cursors, counters and leases.
+
+use async_trait::async_trait;
+use rollbook_engine::attempt::Totals;
+use uuid::Uuid;
+
+use crate::sources::SourceId;
+use crate::{StoreError, Timestamp, WorkspaceId};
+
+/// The public name of an import: a UUIDv7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImportId(pub Uuid);
+
+impl std::fmt::Display for ImportId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where an import is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportState {
+    /// The file is here; a person maps its columns.
+    Uploaded,
+    /// Agreed to; waits for a worker.
+    Queued,
+    /// A worker runs it; if its lease expires, another goes on at the cursor.
+    Running,
+    /// Every record was read and committed.
+    Done,
+    /// It stopped at an error, which `error` tells; what was committed stays.
+    Failed,
+    /// A person stopped it; what was committed stays.
+    Cancelled,
+}
+
+impl ImportState {
+    /// The word of API and files.
+    pub fn key(self) -> &'static str {
+        match self {
+            ImportState::Uploaded => "uploaded",
+            ImportState::Queued => "queued",
+            ImportState::Running => "running",
+            ImportState::Done => "done",
+            ImportState::Failed => "failed",
+            ImportState::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state for such a word.
+    pub fn from_key(key: &str) -> Option<ImportState> {
+        use ImportState::{Cancelled, Done, Failed, Queued, Running, Uploaded};
+        [Uploaded, Queued, Running, Done, Failed, Cancelled]
+            .into_iter()
+            .find(|state| state.key() == key)
+    }
+
+    /// Whether nothing more will happen.
+    pub fn is_over(self) -> bool {
+        matches!(
+            self,
+            ImportState::Done | ImportState::Failed | ImportState::Cancelled
+        )
+    }
+}
+
+/// What is known of an import when its file arrives.
+#[derive(Debug, Clone)]
+pub struct NewImport {
+    /// Its name; a fresh UUIDv7.
+    pub id: ImportId,
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The source it belongs to.
+    pub source: SourceId,
+    /// The file's name as uploaded.
+    pub file_name: String,
+    /// Its size in bytes.
+    pub file_size: u64,
+    /// SHA-256 of its content.
+    pub file_hash: [u8; 32],
+    /// Who uploaded it: a user's email, a key's name, or `command line`.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// How the file is to be read and mapped: JSON that only the app understands. `None` until it is mapped.
+    pub options: Option<String>,
+    /// [`ImportState::Uploaded`] or [`ImportState::Queued`].
+    pub state: ImportState,
+}
+
+/// An import as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Its name.
+    pub id: ImportId,
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The source it belongs to.
+    pub source: SourceId,
+    /// The file's name as uploaded.
+    pub file_name: String,
+    /// Its size in bytes.
+    pub file_size: u64,
+    /// SHA-256 of its content.
+    pub file_hash: [u8; 32],
+    /// Who uploaded it.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// When the first worker began.
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// Where it is on its way.
+    pub state: ImportState,
+    /// What stopped it.
+    pub error: Option<String>,
+    /// How the file is read and mapped.
+    pub options: Option<String>,
+    /// Records in the file, once counted.
+    pub expected_records: Option<u64>,
+    /// Records committed; `totals.records` is the same number.
+    pub cursor: u64,
+    /// Counts so far.
+    pub totals: Totals,
+    /// Records without any identifier that created a contact: a re-upload would create them again.
+    pub without_identifier: u64,
+    /// Whether a person asked it to stop.
+    pub cancel_requested: bool,
+}
+
+/// The right to run an import for a while. A newer lease makes an older one worthless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease(pub u64);
+
+/// Imports.
+#[async_trait]
+pub trait Imports {
+    /// Writes down a new import.
+    async fn create_import(&self, import: NewImport) -> Result<Import, StoreError>;
+
+    /// One import.
+    async fn import(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+    ) -> Result<Option<Import>, StoreError>;
+
+    /// Imports, newest first, created before the given one.
+    async fn imports(
+        &self,
+        workspace: WorkspaceId,
+        before: Option<ImportId>,
+        limit: u16,
+    ) -> Result<Vec<Import>, StoreError>;
+
+    /// Imports of a file with this content, newest first.
+    async fn imports_of_file(
+        &self,
+        workspace: WorkspaceId,
+        hash: [u8; 32],
+    ) -> Result<Vec<Import>, StoreError>;
+
+    /// Stores how the file is to be read and mapped, and queues the import if `queue`. Only while it is uploaded.
+    async fn set_import_options(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        options: String,
+        queue: bool,
+    ) -> Result<Import, StoreError>;
+
+    /// Claims one import that is queued, or running under an expired lease; `only` narrows it to one. The lease is good
+    /// until `now + lease_millis` and is renewed by every batch and by [`Imports::renew_lease`].
+    async fn claim_import(
+        &self,
+        only: Option<(WorkspaceId, ImportId)>,
+        now: Timestamp,
+        lease_millis: i64,
+    ) -> Result<Option<(Import, Lease)>, StoreError>;
+
+    /// Keeps a lease alive; tells whether the import should go on (`false`: a person asked it to stop).
+    async fn renew_lease(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        lease: Lease,
+        now: Timestamp,
+        lease_millis: i64,
+    ) -> Result<bool, StoreError>;
+
+    /// Writes down how many records the file has.
+    async fn set_expected_records(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        lease: Lease,
+        records: u64,
+    ) -> Result<(), StoreError>;
+
+    /// Ends an import: done, failed with an error, or cancelled.
+    async fn finish_import(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        lease: Lease,
+        state: ImportState,
+        error: Option<String>,
+        now: Timestamp,
+    ) -> Result<Import, StoreError>;
+
+    /// Asks a running import to stop at the next batch edge; one that waits is cancelled at once.
+    async fn cancel_import(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        now: Timestamp,
+    ) -> Result<Import, StoreError>;
+}
