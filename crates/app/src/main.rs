@@ -1,2 +1,17 @@
-//! The `rollbook` binary.
-fn main() {}
+//! The `rollbook` binary: command line → command → exit code.
+
+mod app;
+mod cli;
+mod clock;
+mod config;
+mod http;
+mod imports;
+mod jobs;
+mod wire;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

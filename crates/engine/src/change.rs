@@ -89,6 +89,6 @@ fn same(field: FieldId, before: Option<&Value>, after: Option<&Value>) -> bool {
 }
 
 /// Emails compare in lower case as a whole (SPEC 3), everything else exactly.
-fn same_text(field: FieldId, one: &str, other: &str) -> bool {
+pub(crate) fn same_text(field: FieldId, one: &str, other: &str) -> bool {
     one == other || (field == FieldId::EMAIL && Identifier::email(one) == Identifier::email(other))
 }

@@ -11,10 +11,13 @@ pub mod field;
 pub mod issue;
 pub mod record;
 
+pub mod guess;
+pub mod mapping;
 pub mod schema;
 
 pub mod candidate;
 pub mod contact;
+pub mod normalise;
 
 pub mod known;
 pub mod matching;

@@ -1,1 +1,2 @@
-//! sources
+//! Formats.
+pub mod csv;

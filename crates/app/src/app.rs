@@ -1,0 +1,99 @@
+//! What every command, endpoint, page and worker shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rollbook_engine::field::blank::BlankWords;
+use rollbook_engine::field::date::DateOrder;
+use rollbook_engine::mapping::Locale;
+use rollbook_engine::schema::Schema;
+use rollbook_store::sources::Source;
+use rollbook_store::workspaces::{Workspace, WorkspaceSettings};
+use rollbook_store::{AnyStore, StoreError, WorkspaceId};
+
+use crate::clock;
+use crate::config::Config;
+
+/// The product, open.
+#[derive(Clone)]
+pub(crate) struct App {
+    /// Where everything is kept.
+    pub(crate) store: AnyStore,
+    /// How it was started.
+    pub(crate) config: Arc<Config>,
+}
+
+impl App {
+    /// Opens the store and makes the first workspace if there is none.
+    pub(crate) async fn open(config: Config) -> anyhow::Result<App> {
+        std::fs::create_dir_all(&config.files)?;
+        let store = rollbook_store::open(&config.database).await?;
+        let app = App {
+            store,
+            config: Arc::new(config),
+        };
+        if app.store.workspaces().await?.is_empty() {
+            app.store
+                .add_workspace(first_workspace(), clock::now())
+                .await?;
+        }
+        Ok(app)
+    }
+
+    /// The workspace that a command works in. One, until workspaces can be switched.
+    pub(crate) async fn workspace(&self) -> Result<Workspace, StoreError> {
+        let workspaces = self.store.workspaces().await?;
+        workspaces
+            .into_iter()
+            .next()
+            .ok_or_else(|| StoreError::Missing("the workspace".to_owned()))
+    }
+
+    /// The fields of a workspace.
+    pub(crate) async fn schema(&self, workspace: WorkspaceId) -> Result<Arc<Schema>, StoreError> {
+        Ok(Arc::new(Schema::with_custom(
+            self.store.custom_fields(workspace).await?,
+        )))
+    }
+
+    /// Where the file of an upload is kept, by the SHA-256 of its content.
+    pub(crate) fn file_path(&self, hash: &[u8; 32]) -> PathBuf {
+        let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.config.files.join(name)
+    }
+}
+
+/// How a source's records are read.
+pub(crate) fn locale(workspace: &WorkspaceSettings, source: &Source) -> Locale {
+    Locale {
+        region: source
+            .settings
+            .region
+            .clone()
+            .or_else(|| workspace.region.clone()),
+        date_order: workspace
+            .date_order
+            .as_deref()
+            .and_then(|order| order.parse::<DateOrder>().ok()),
+        blank_words: match &workspace.blank_words {
+            Some(words) => {
+                let words = || words.iter().map(String::as_str);
+                BlankWords::new(
+                    words(),
+                    words().filter(|word| matches!(*word, "n/a" | "-" | "--")),
+                )
+            }
+            None => BlankWords::default(),
+        },
+    }
+}
+
+fn first_workspace() -> WorkspaceSettings {
+    WorkspaceSettings {
+        name: "My workspace".to_owned(),
+        time_zone: "UTC".to_owned(),
+        region: None,
+        date_order: None,
+        blank_words: None,
+    }
+}

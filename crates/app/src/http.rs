@@ -1,0 +1,5 @@
+//! The web server: API for programs, pages for people.
+
+pub(crate) mod api;
+pub(crate) mod pages;
+pub(crate) mod router;

@@ -1,0 +1,10 @@
+//! The HTTP API under `/api/v1`: one file an endpoint family.
+
+use axum::Router;
+
+use crate::app::App;
+
+/// The API's routes.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+}

@@ -1,0 +1,7 @@
+//! The use cases: the only place where sources, engine and store meet.
+
+pub(crate) mod intake;
+pub(crate) mod options;
+pub(crate) mod preview;
+pub(crate) mod receive;
+pub(crate) mod run;

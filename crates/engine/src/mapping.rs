@@ -1,0 +1,456 @@
+//! Mappings: which column of a file, or path of a JSON record, goes to which field; and what becomes of one when it
+//! meets a header.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::blank::BlankWords;
+use crate::field::date::{DateDecision, DateEvidence, DateOrder};
+use crate::guess::{Guess, guess_columns};
+use crate::record::{Cell, Header, Record};
+use crate::schema::{FieldDef, FieldId, FieldKind, Schema};
+
+/// Which column goes to which field.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mapping {
+    /// One entry a column, in the order of the header; columns that are not mentioned are not mapped.
+    pub columns: Vec<ColumnMapping>,
+}
+
+/// Where one column goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnMapping {
+    /// The column's name in the header, or the path of a JSON value.
+    pub column: String,
+    /// The key of the field; none leaves the column out.
+    pub field: Option<String>,
+    /// What happens to the values a list field has already.
+    #[serde(default)]
+    pub write: WriteMode,
+    /// The order of day, month and year, where a person has said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_order: Option<DateOrder>,
+}
+
+/// What happens to the values that a field of phones, emails or tags has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteMode {
+    /// The record's values replace them.
+    #[default]
+    Replace,
+    /// The record's values join them.
+    Add,
+}
+
+/// What is wrong with a mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MappingError {
+    /// It names a field that does not exist.
+    UnknownField {
+        /// The column.
+        column: String,
+        /// The key that is no field's.
+        field: String,
+        /// The keys that there are.
+        known: Vec<String>,
+    },
+    /// It names a column that the header does not have.
+    UnknownColumn {
+        /// The name.
+        column: String,
+        /// The names that there are.
+        header: Vec<String>,
+    },
+    /// No column goes to any field.
+    NothingMapped {
+        /// The names that there are.
+        header: Vec<String>,
+    },
+}
+
+impl std::fmt::Display for MappingError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MappingError::UnknownField {
+                column,
+                field,
+                known,
+            } => write!(
+                f,
+                "column `{column}` is mapped to `{field}`, which is not a field; use one of {}",
+                known.join(", ")
+            ),
+            MappingError::UnknownColumn { column, header } => {
+                write!(
+                    f,
+                    "the file has no column `{column}`; its columns are {}",
+                    listed(header)
+                )
+            }
+            MappingError::NothingMapped { header } => write!(
+                f,
+                "no column is mapped to a field, so there is nothing to import; map at least one of {}",
+                listed(header)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for MappingError {}
+
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 30;
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        text.push_str(" …");
+    }
+    text
+}
+
+/// How a workspace, or a source in it, reads what records leave open.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Locale {
+    /// The region of phone numbers without a country code, as ISO 3166 alpha-2.
+    pub region: Option<String>,
+    /// The order of day, month and year.
+    pub date_order: Option<DateOrder>,
+    /// The words that mean blank.
+    pub blank_words: BlankWords,
+}
+
+/// A mapping that met a header: everything that reading a record needs.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    pub(crate) columns: Vec<BoundColumn>,
+    pub(crate) locale: Locale,
+    schema: Arc<Schema>,
+}
+
+/// A column that goes to a field.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundColumn {
+    pub(crate) column: usize,
+    pub(crate) field: FieldDef,
+    pub(crate) write: WriteMode,
+    pub(crate) dates: ColumnDates,
+}
+
+/// How the dates of a column are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnDates {
+    /// In this order; without one, only dates that speak for themselves.
+    Order(Option<DateOrder>),
+    /// The column contradicts itself, so none of its numeric dates can be trusted.
+    Contradictory,
+}
+
+impl Mapping {
+    /// The mapping that header and sample records suggest, with the reason for each column.
+    pub fn guess(
+        header: &Header,
+        samples: &[Record],
+        schema: &Schema,
+    ) -> (Mapping, Vec<Option<Guess>>) {
+        let texts: Vec<Vec<&str>> = (0..header.names.len())
+            .map(|column| {
+                samples
+                    .iter()
+                    .filter_map(|record| text_of(record, column))
+                    .collect()
+            })
+            .collect();
+        let guesses = guess_columns(&header.names, &texts);
+        let columns = header.names.iter().zip(&guesses).map(|(name, guess)| {
+            let by_key = schema.by_key(name.trim()).map(|field| field.key.clone());
+            let field = by_key.or_else(|| guess.as_ref().map(|guess| guess.field.to_owned()));
+            ColumnMapping {
+                column: name.clone(),
+                field,
+                write: WriteMode::Replace,
+                date_order: None,
+            }
+        });
+        (
+            Mapping {
+                columns: columns.collect(),
+            },
+            guesses,
+        )
+    }
+
+    /// The mapping of JSON records that come without one: the fields' keys and the names that other systems commonly
+    /// use for them, single values before lists. Of several paths to one field, the last filled one counts.
+    pub fn json_default(schema: &Schema) -> Mapping {
+        let custom = schema
+            .fields()
+            .iter()
+            .filter(|field| field.id >= FieldId::FIRST_CUSTOM)
+            .flat_map(|field| {
+                [
+                    (format!("custom_fields.{}", field.key), field.key.clone()),
+                    (field.key.clone(), field.key.clone()),
+                ]
+            });
+        let built_in = JSON_NAMES.iter().flat_map(|(field, paths)| {
+            paths
+                .iter()
+                .map(|path| ((*path).to_owned(), (*field).to_owned()))
+        });
+        let column = |(column, field)| ColumnMapping {
+            column,
+            field: Some(field),
+            write: WriteMode::Replace,
+            date_order: None,
+        };
+        Mapping {
+            columns: built_in.chain(custom).map(column).collect(),
+        }
+    }
+
+    /// The header of JSON records under this mapping: one column a path.
+    pub fn paths(&self) -> Header {
+        Header {
+            names: self
+                .columns
+                .iter()
+                .map(|column| column.column.clone())
+                .collect(),
+        }
+    }
+
+    /// Lets the mapping meet a header. The n-th entry of a name goes with the n-th column of that name; an entry that
+    /// stands alone goes with all of them.
+    pub fn bind(
+        &self,
+        header: &Header,
+        schema: &Arc<Schema>,
+        locale: &Locale,
+    ) -> Result<Binding, Vec<MappingError>> {
+        let mut errors = self.unknown(header, schema);
+        let mut columns = Vec::new();
+        for (column, name) in header.names.iter().enumerate() {
+            let nth = header.names[..column]
+                .iter()
+                .filter(|earlier| same_name(earlier, name))
+                .count();
+            let mut entries = self
+                .columns
+                .iter()
+                .filter(|entry| same_name(&entry.column, name))
+                .peekable();
+            let first = entries.peek().copied();
+            let alone = self
+                .columns
+                .iter()
+                .filter(|entry| same_name(&entry.column, name))
+                .count()
+                == 1;
+            let entry = if alone { first } else { entries.nth(nth) };
+            let field = entry
+                .and_then(|entry| entry.field.as_deref())
+                .and_then(|key| schema.by_key(key));
+            if let (Some(entry), Some(field)) = (entry, field) {
+                let dates = ColumnDates::Order(entry.date_order.or(locale.date_order));
+                columns.push(BoundColumn {
+                    column,
+                    field: field.clone(),
+                    write: entry.write,
+                    dates,
+                });
+            }
+        }
+        if columns.is_empty() && errors.is_empty() {
+            errors.push(MappingError::NothingMapped {
+                header: header.names.clone(),
+            });
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Binding {
+            columns,
+            locale: locale.clone(),
+            schema: Arc::clone(schema),
+        })
+    }
+
+    fn unknown(&self, header: &Header, schema: &Schema) -> Vec<MappingError> {
+        let mut errors = Vec::new();
+        for entry in &self.columns {
+            let Some(field) = &entry.field else { continue };
+            if schema.by_key(field).is_none() {
+                errors.push(MappingError::UnknownField {
+                    column: entry.column.clone(),
+                    field: field.clone(),
+                    known: schema
+                        .fields()
+                        .iter()
+                        .map(|field| field.key.clone())
+                        .collect(),
+                });
+            }
+            if !header
+                .names
+                .iter()
+                .any(|name| same_name(name, &entry.column))
+            {
+                errors.push(MappingError::UnknownColumn {
+                    column: entry.column.clone(),
+                    header: header.names.clone(),
+                });
+            }
+        }
+        errors
+    }
+}
+
+impl Binding {
+    /// The fields that its values go to.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Whether a column of dates is mapped, so that the whole file must be looked at before its first record is read.
+    pub fn has_dates(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| is_date(&column.field.kind))
+    }
+
+    /// Starts collecting what the values of the date columns say about the order of day and month.
+    pub fn evidence(&self) -> Evidence {
+        let columns = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| is_date(&column.field.kind));
+        Evidence {
+            columns: columns
+                .map(|(bound, column)| (bound, column.column, DateEvidence::new()))
+                .collect(),
+        }
+    }
+
+    /// Decides the order of each date column, once, from all of its values (SPEC 3). An order that a person has said,
+    /// in the mapping, stays.
+    pub fn decide_dates(&mut self, evidence: &Evidence, mapping: &Mapping, header: &Header) {
+        for (bound, column, evidence) in &evidence.columns {
+            let name = &header.names[*column];
+            let said = mapping
+                .columns
+                .iter()
+                .find(|entry| same_name(&entry.column, name))
+                .and_then(|entry| entry.date_order);
+            if said.is_some() {
+                continue;
+            }
+            self.columns[*bound].dates = match evidence.decide(self.locale.date_order) {
+                DateDecision::Decided(order) => ColumnDates::Order(Some(order)),
+                DateDecision::NoNumericDates | DateDecision::Ambiguous => {
+                    ColumnDates::Order(self.locale.date_order)
+                }
+                DateDecision::Contradictory { .. } => ColumnDates::Contradictory,
+            };
+        }
+    }
+}
+
+/// What the values of a file's date columns say about the order of day and month.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Index of the bound column, index in the record, what was seen.
+    columns: Vec<(usize, usize, DateEvidence)>,
+}
+
+impl Evidence {
+    /// Takes in a record of the file.
+    pub fn observe(&mut self, record: &Record) {
+        for (_, column, evidence) in &mut self.columns {
+            if let Some(text) = text_of(record, *column) {
+                evidence.observe(text);
+            }
+        }
+    }
+}
+
+fn is_date(kind: &FieldKind) -> bool {
+    matches!(kind, FieldKind::Date { .. } | FieldKind::DateTime)
+}
+
+fn text_of(record: &Record, column: usize) -> Option<&str> {
+    match record.cell(column) {
+        Cell::Text(text) => Some(text),
+        Cell::Absent | Cell::Null | Cell::List(_) => None,
+    }
+}
+
+fn same_name(one: &str, other: &str) -> bool {
+    one == other || one.trim().eq_ignore_ascii_case(other.trim())
+}
+
+/// Names of JSON values in other systems, the least certain first.
+const JSON_NAMES: [(&str, &[&str]); 17] = [
+    ("external_id", &["id", "externalId", "external_id"]),
+    ("name", &["full_name", "fullName", "name"]),
+    (
+        "first_name",
+        &["given_name", "firstname", "firstName", "first_name"],
+    ),
+    (
+        "last_name",
+        &[
+            "family_name",
+            "surname",
+            "lastname",
+            "lastName",
+            "last_name",
+        ],
+    ),
+    ("title", &["title"]),
+    (
+        "phone",
+        &[
+            "phone",
+            "phone_number",
+            "phoneNumber",
+            "mobile",
+            "mobile_phone",
+            "cell",
+            "phones",
+        ],
+    ),
+    (
+        "email",
+        &["email", "email_address", "emailAddress", "emails"],
+    ),
+    ("birthday", &["dob", "birth_date", "birthDate", "birthday"]),
+    ("language", &["locale", "language"]),
+    ("company", &["company"]),
+    ("street", &["address.street", "street"]),
+    ("city", &["address.city", "city"]),
+    (
+        "region",
+        &["address.region", "address.state", "state", "region"],
+    ),
+    (
+        "postal_code",
+        &[
+            "address.zip",
+            "address.postal_code",
+            "zip",
+            "postalCode",
+            "postal_code",
+        ],
+    ),
+    ("country", &["address.country", "country"]),
+    ("notes", &["notes"]),
+    ("tags", &["tags"]),
+];

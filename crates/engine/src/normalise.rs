@@ -1,0 +1,294 @@
+//! Normalising: one record against a binding becomes a candidate.
+
+use std::borrow::Cow;
+
+use crate::candidate::{Candidate, Given};
+use crate::contact::Value;
+use crate::field::blank::Blank;
+use crate::field::date::{self, DateOptions};
+use crate::field::phone::PhoneReader;
+use crate::field::{
+    boolean, choice, country, email, external_id, language, number, tags, text, time, url,
+};
+use crate::issue::{Issue, Note, Problem};
+use crate::mapping::{Binding, BoundColumn, ColumnDates, WriteMode};
+use crate::record::{Cell, Record};
+use crate::schema::{FieldId, FieldKind};
+
+/// The text that clears a field in a file (SPEC 3).
+pub const CLEAR: &str = "__CLEAR__";
+
+/// Reads records. Making one takes milliseconds, and sharing one between threads makes them wait: one for each thread.
+#[derive(Debug, Default)]
+pub struct Normaliser {
+    phones: PhoneReader,
+}
+
+/// What a cell's text says.
+enum Said {
+    Value(Value),
+    Nothing,
+}
+
+impl Normaliser {
+    /// A reader with the metadata of all regions.
+    pub fn new() -> Normaliser {
+        Normaliser::default()
+    }
+
+    /// The reader of phone numbers, for those who show or search them.
+    pub fn phones(&self) -> &PhoneReader {
+        &self.phones
+    }
+
+    /// Reads one record. A value that cannot be used becomes an issue and is left out; nothing else is lost.
+    pub fn normalise(&self, record: &Record, binding: &Binding) -> Candidate {
+        let mut reading = Reading {
+            phones: &self.phones,
+            binding,
+            region: region_of(record, binding),
+            candidate: Candidate::default(),
+        };
+        for column in &binding.columns {
+            reading.cell(column, &record.cell(column.column));
+        }
+        let mut candidate = reading.candidate;
+        candidate.given.sort_by_key(|(field, _)| *field);
+        candidate
+    }
+}
+
+/// The region of the record's own country, else the locale's.
+fn region_of<'a>(record: &Record, binding: &'a Binding) -> Option<Cow<'a, str>> {
+    let countries = binding
+        .columns
+        .iter()
+        .filter(|column| column.field.id == FieldId::COUNTRY);
+    let own = countries.filter_map(|column| match record.cell(column.column) {
+        Cell::Text(raw) => country::parse(&text::tidy(raw))
+            .ok()
+            .map(|code| Cow::Owned(code.to_string())),
+        Cell::Absent | Cell::Null | Cell::List(_) => None,
+    });
+    own.last()
+        .or_else(|| binding.locale.region.as_deref().map(Cow::Borrowed))
+}
+
+/// One record being read.
+struct Reading<'a> {
+    phones: &'a PhoneReader,
+    binding: &'a Binding,
+    region: Option<Cow<'a, str>>,
+    candidate: Candidate,
+}
+
+impl Reading<'_> {
+    fn cell(&mut self, column: &BoundColumn, cell: &Cell<'_>) {
+        match cell {
+            Cell::Absent => {}
+            Cell::Null => self.clear(column),
+            Cell::Text(raw) => self.text(column, raw),
+            Cell::List(items) if column.field.kind.is_list() => {
+                for item in items {
+                    self.text(column, item);
+                }
+            }
+            Cell::List(items) => self.text(column, &items.join(", ")),
+        }
+    }
+
+    fn text(&mut self, column: &BoundColumn, raw: &str) {
+        let tidy = text::tidy(raw);
+        if tidy == CLEAR {
+            return self.clear(column);
+        }
+        let field = &column.field;
+        match self
+            .binding
+            .locale
+            .blank_words
+            .is_blank(&tidy, field.kind == FieldKind::Name)
+        {
+            Blank::Empty => return,
+            Blank::Word => {
+                return self
+                    .candidate
+                    .notes
+                    .push(Note::treated_as_blank(&field.key, &tidy));
+            }
+            Blank::No => {}
+        }
+        match &field.kind {
+            FieldKind::Phone => self.phone_cell(column, &tidy),
+            FieldKind::Email => self.email_cell(column, &tidy),
+            _ => match read_one(column, &tidy) {
+                Ok(Said::Value(value)) => self.give(column, value),
+                Ok(Said::Nothing) => {}
+                Err(problem) => self.issue(column, &problem, &tidy),
+            },
+        }
+    }
+
+    fn phone_cell(&mut self, column: &BoundColumn, cell: &str) {
+        let region = self.region.clone();
+        for part in self.phones.split_cell(cell, region.as_deref()) {
+            let part = text::tidy(part);
+            if part.is_empty() {
+                continue;
+            }
+            match self.phones.parse(&part, region.as_deref()) {
+                Ok(parsed) => {
+                    if parsed.zero_restored {
+                        self.candidate
+                            .notes
+                            .push(Note::zero_restored(&column.field.key, &part));
+                    }
+                    self.give(column, Value::Many(vec![parsed.number.as_str().to_owned()]));
+                }
+                Err(problem) => self.issue(column, &problem, &part),
+            }
+        }
+    }
+
+    fn email_cell(&mut self, column: &BoundColumn, cell: &str) {
+        match email::EmailAddress::parse(cell) {
+            Ok(address) => self.give(column, Value::Many(vec![address.as_str().to_owned()])),
+            Err(problem) => {
+                let parts: Vec<&str> = cell
+                    .split([',', ';', '|', '\n'])
+                    .map(text::trim)
+                    .filter(|part| !part.is_empty())
+                    .collect();
+                if parts.len() < 2 || !parts.iter().all(|part| part.contains('@')) {
+                    return self.issue(column, &problem, cell);
+                }
+                for part in parts {
+                    self.email_cell(column, part);
+                }
+            }
+        }
+    }
+
+    /// Takes a value in: list fields collect, of single ones the last filled column counts.
+    fn give(&mut self, column: &BoundColumn, value: Value) {
+        let given = &mut self.candidate.given;
+        let position = given
+            .iter()
+            .position(|(field, _)| *field == column.field.id);
+        let Value::Many(new) = value else {
+            let value = (column.field.id, Given::Set(value));
+            return match position {
+                Some(position) => given[position] = value,
+                None => given.push(value),
+            };
+        };
+        let position = position.unwrap_or_else(|| {
+            given.push((column.field.id, Given::Clear));
+            given.len() - 1
+        });
+        let (_, slot) = &mut given[position];
+        let adds = column.write == WriteMode::Add || matches!(slot, Given::Add(_));
+        let mut texts = slot.texts().to_vec();
+        for text in new {
+            if !texts
+                .iter()
+                .any(|known| crate::change::same_text(column.field.id, known, &text))
+            {
+                texts.push(text);
+            }
+        }
+        *slot = if adds {
+            Given::Add(texts)
+        } else {
+            Given::Set(Value::Many(texts))
+        };
+    }
+
+    fn clear(&mut self, column: &BoundColumn) {
+        if self.candidate.field(column.field.id).is_none() {
+            self.candidate.given.push((column.field.id, Given::Clear));
+        }
+    }
+
+    fn issue(&mut self, column: &BoundColumn, problem: &Problem, value: &str) {
+        self.candidate
+            .issues
+            .push(Issue::of_value(&column.field.key, problem, value));
+    }
+}
+
+/// Reads the text of every kind of field but phones and emails.
+fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
+    let kind = &column.field.kind;
+    let one = |text: String| Ok(Said::Value(Value::One(text)));
+    match kind {
+        FieldKind::ExternalId => match external_id::ExternalId::parse(tidy)? {
+            Some(id) => one(id.as_str().to_owned()),
+            None => Ok(Said::Nothing),
+        },
+        FieldKind::Name | FieldKind::Text | FieldKind::LongText => {
+            text::check(tidy, kind.max_chars(), *kind == FieldKind::LongText)?;
+            one(tidy.to_owned())
+        }
+        FieldKind::Date { partial } => {
+            let options = DateOptions {
+                allow_partial: *partial,
+                ..DateOptions::FULL
+            };
+            one(in_order(column, |order| date::parse(tidy, order, options))?.to_string())
+        }
+        FieldKind::Time => one(time::parse(tidy)?.to_string()),
+        FieldKind::DateTime => {
+            one(in_order(column, |order| time::parse_date_time(tidy, order))?.to_string())
+        }
+        FieldKind::Language => one(language::parse(tidy)?.to_string()),
+        FieldKind::Country => one(country::parse(tidy)?.to_string()),
+        FieldKind::Tags => {
+            let tags = tags::parse(tidy)?;
+            Ok(if tags.is_empty() {
+                Said::Nothing
+            } else {
+                Said::Value(Value::Many(tags))
+            })
+        }
+        FieldKind::Number => one(number::parse(tidy)?.to_string()),
+        FieldKind::Boolean => one(boolean::parse(tidy)?.to_owned()),
+        FieldKind::Choice(options) => one(choice::parse(tidy, options)?.to_owned()),
+        FieldKind::Choices(options) => {
+            let codes: Vec<String> = choice::parse_many(tidy, options)?
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
+            Ok(if codes.is_empty() {
+                Said::Nothing
+            } else {
+                Said::Value(Value::Many(codes))
+            })
+        }
+        FieldKind::Url => {
+            let url = url::parse(tidy)?;
+            text::check(&url, kind.max_chars(), false)?;
+            one(url.into_owned())
+        }
+        FieldKind::Phone | FieldKind::Email => Ok(Said::Nothing), // Read by the cell, above.
+    }
+}
+
+/// Reads a date in the order of its column. A column that contradicts itself has none: there only dates that mean the
+/// same in every order can be trusted, so that no row is read by another rule than its neighbours.
+fn in_order<T: PartialEq>(
+    column: &BoundColumn,
+    read: impl Fn(Option<date::DateOrder>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    match column.dates {
+        ColumnDates::Order(order) => read(order),
+        ColumnDates::Contradictory => match (
+            read(Some(date::DateOrder::Dmy)),
+            read(Some(date::DateOrder::Mdy)),
+        ) {
+            (Ok(one), Ok(other)) if one == other => Ok(one),
+            (Err(problem), Err(_)) => Err(problem),
+            _ => Err(Problem::DateAmbiguous),
+        },
+    }
+}
