@@ -150,22 +150,31 @@ impl Reading<'_> {
         }
     }
 
+    /// A cell is one address, or several separated by `,` `;` `|` or line ends; an address may contain these only in
+    /// quotation marks.
     fn email_cell(&mut self, column: &BoundColumn, cell: &str) {
-        match email::EmailAddress::parse(cell) {
+        let whole = email::EmailAddress::parse(cell);
+        if whole.is_ok() || cell.contains('"') {
+            return self.email(column, cell, whole);
+        }
+        for part in cell
+            .split([',', ';', '|', '\n'])
+            .map(text::trim)
+            .filter(|part| !part.is_empty())
+        {
+            self.email(column, part, email::EmailAddress::parse(part));
+        }
+    }
+
+    fn email(
+        &mut self,
+        column: &BoundColumn,
+        text: &str,
+        read: Result<email::EmailAddress, Problem>,
+    ) {
+        match read {
             Ok(address) => self.give(column, Value::Many(vec![address.as_str().to_owned()])),
-            Err(problem) => {
-                let parts: Vec<&str> = cell
-                    .split([',', ';', '|', '\n'])
-                    .map(text::trim)
-                    .filter(|part| !part.is_empty())
-                    .collect();
-                if parts.len() < 2 || !parts.iter().all(|part| part.contains('@')) {
-                    return self.issue(column, &problem, cell);
-                }
-                for part in parts {
-                    self.email_cell(column, part);
-                }
-            }
+            Err(problem) => self.issue(column, &problem, text),
         }
     }
 
