@@ -1,0 +1,119 @@
+//! Blank: which texts say that there is nothing to say.
+//!
+//! A blank value never matches, never clears and never fails.
+
+use super::fold::same;
+use super::text::trim;
+
+/// The words of a workspace that mean "no value".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlankWords {
+    words: Vec<String>,
+    /// The words that are blank in names too; Null and Na are surnames.
+    name_words: Vec<String>,
+    /// The longest word in bytes: longer text needs no comparison.
+    longest: usize,
+}
+
+/// Whether a text is blank, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blank {
+    /// There is nothing, or white space only.
+    Empty,
+    /// It is one of the workspace's blank words; worth a note.
+    Word,
+    /// It is a value.
+    No,
+}
+
+impl BlankWords {
+    /// Blank words, and those of them that are blank in names too.
+    pub fn new<'a>(
+        words: impl IntoIterator<Item = &'a str>,
+        name_words: impl IntoIterator<Item = &'a str>,
+    ) -> BlankWords {
+        let own = |word: &str| trim(word).to_owned();
+        let words: Vec<String> = words.into_iter().map(own).collect();
+        let name_words: Vec<String> = name_words.into_iter().map(own).collect();
+        // Letters of either case may differ in length: `K` (Kelvin) has three bytes, `k` one.
+        let longest = 3 * words
+            .iter()
+            .chain(&name_words)
+            .map(String::len)
+            .max()
+            .unwrap_or(0);
+        BlankWords {
+            words,
+            name_words,
+            longest,
+        }
+    }
+
+    /// Whether the text is blank; `in_name` where it is a person's name or a part of one.
+    pub fn is_blank(&self, text: &str, in_name: bool) -> Blank {
+        let text = trim(text);
+        if text.is_empty() {
+            return Blank::Empty;
+        }
+        if text.len() > self.longest {
+            return Blank::No;
+        }
+        let words = if in_name {
+            &self.name_words
+        } else {
+            &self.words
+        };
+        if words.iter().any(|word| same(word, text)) {
+            Blank::Word
+        } else {
+            Blank::No
+        }
+    }
+}
+
+impl Default for BlankWords {
+    fn default() -> BlankWords {
+        BlankWords::new(
+            ["n/a", "na", "none", "null", "-", "--", "unknown"],
+            ["n/a", "-", "--"],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_words_are_blank() {
+        let words = BlankWords::default();
+        for (text, in_name, expected) in [
+            ("", false, Blank::Empty),
+            (" \u{a0}\u{200b}", false, Blank::Empty),
+            ("N/A", false, Blank::Word),
+            (" none ", false, Blank::Word),
+            ("NULL", false, Blank::Word),
+            ("--", false, Blank::Word),
+            ("---", false, Blank::No),
+            ("Unknown", false, Blank::Word),
+            ("unknown caller from the hotel lobby", false, Blank::No),
+            ("Null", true, Blank::No),
+            ("Na", true, Blank::No),
+            ("none", true, Blank::No),
+            ("n/a", true, Blank::Word),
+            ("-", true, Blank::Word),
+            ("0", false, Blank::No),
+        ] {
+            assert_eq!(words.is_blank(text, in_name), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_workspace_has_its_own_words() {
+        let words = BlankWords::new(["Keine Angabe", "ÄÖ"], []);
+        assert_eq!(words.is_blank("keine angabe", false), Blank::Word);
+        assert_eq!(words.is_blank("äö", false), Blank::Word);
+        assert_eq!(words.is_blank("n/a", false), Blank::No);
+        assert_eq!(words.is_blank("keine angabe", true), Blank::No);
+    }
+}
