@@ -6,6 +6,7 @@
 
 
 pub mod blank;
+pub mod email;
 pub mod external_id;
 mod fold;
 pub mod text;
