@@ -9,4 +9,5 @@ pub mod blank;
 pub mod email;
 pub mod external_id;
 mod fold;
+pub mod phone;
 pub mod text;
