@@ -6,8 +6,14 @@
 
 
 pub mod blank;
+pub mod boolean;
+pub mod choice;
+pub mod country;
 pub mod email;
 pub mod external_id;
 mod fold;
+pub mod number;
 pub mod phone;
+pub mod tags;
 pub mod text;
+pub mod url;

@@ -31,8 +31,11 @@ pub enum Problem {
     DateAmbiguous,
     /// Not a time of day.
     TimeInvalid,
-    /// Not a number.
-    NumberInvalid,
+    /// Not a number, or one that could be two.
+    NumberInvalid {
+        /// Whether it is a number with a comma that may be a decimal sign or group thousands.
+        ambiguous: bool,
+    },
     /// Neither yes nor no.
     BooleanInvalid,
     /// Not one of the field's choices.
@@ -100,7 +103,7 @@ impl Problem {
             Problem::DateInvalid { .. } => "date.invalid",
             Problem::DateAmbiguous => "date.ambiguous",
             Problem::TimeInvalid => "time.invalid",
-            Problem::NumberInvalid => "number.invalid",
+            Problem::NumberInvalid { .. } => "number.invalid",
             Problem::BooleanInvalid => "boolean.invalid",
             Problem::ChoiceUnknown { .. } => "choice.unknown",
             Problem::LanguageUnknown => "language.unknown",
@@ -142,7 +145,12 @@ impl Problem {
                 "{value} could be two different days. Choose the column's date order, or write it as YYYY-MM-DD."
             ),
             Problem::TimeInvalid => format!("{value} is not a time of day. Write it as HH:MM, for example 14:30."),
-            Problem::NumberInvalid => format!("{value} is not a number. Write digits with one decimal sign at most."),
+            Problem::NumberInvalid { ambiguous: false } => {
+                format!("{value} is not a number. Write digits with one decimal sign at most.")
+            }
+            Problem::NumberInvalid { ambiguous: true } => format!(
+                "{value} could be thousands or decimals. Write it without a thousands sign, and decimals after a point."
+            ),
             Problem::BooleanInvalid => format!("{value} is neither yes nor no. Write yes or no."),
             Problem::ChoiceUnknown { options } => format!(
                 "{value} is not one of this field's choices. Use one of: {}, or add it to the field.",
