@@ -4,7 +4,6 @@
 //! [`crate::issue::Problem`] is. Canonical texts are what is stored, compared and sent. `parse` expects text that went
 //! through [`text::tidy`] and is not blank ([`blank::BlankWords`]); reading a canonical text gives it back unchanged.
 
-
 pub mod blank;
 pub mod boolean;
 pub mod choice;
@@ -12,6 +11,7 @@ pub mod country;
 pub mod email;
 pub mod external_id;
 mod fold;
+pub mod language;
 pub mod number;
 pub mod phone;
 pub mod tags;
