@@ -2,3 +2,6 @@
 //!
 //! Every kind has a module with a `parse` that turns text into the kind's canonical text, or says what the
 //! [`crate::issue::Problem`] is. Canonical texts are what is stored, compared and sent.
+
+pub mod date;
+pub mod time;
