@@ -8,5 +8,6 @@
 //! panic or an opaque error.
 
 pub mod field;
+pub mod guess;
 pub mod issue;
 pub mod record;
