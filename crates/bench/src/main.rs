@@ -1,2 +1,0 @@
-//! The `rollbook` binary.
-fn main() {}
