@@ -66,8 +66,7 @@ pub(crate) fn numeric(text: &str, options: DateOptions) -> Option<Written> {
     let (second, rest) = digits(rest)?;
     let rest = rest.strip_prefix(&[separator])?;
     let (third, rest) = digits(rest)?;
-    rest.is_empty()
-        .then(|| triple([first, second, third], options))
+    (rest.is_empty() || is_plain_time(rest)).then(|| triple([first, second, third], options))
 }
 
 /// Reads any form; `text` is trimmed.
@@ -119,6 +118,35 @@ fn digits(bytes: &[u8]) -> Option<(Part, &[u8])> {
         length += 1;
     }
     (length > 0).then(|| (Part::new(value, length), &bytes[length..]))
+}
+
+/// `T10:49`, ` 10:49:41`, `T10:49:41.5Z`: what most times beside a date look like. Others are for [`read`] to judge.
+fn is_plain_time(bytes: &[u8]) -> bool {
+    let up_to = |tens: u8, ones: u8, limit: u8| {
+        tens.is_ascii_digit() && ones.is_ascii_digit() && (tens - b'0') * 10 + (ones - b'0') < limit
+    };
+    let [b'T' | b' ', h1, h2, b':', m1, m2, rest @ ..] = bytes else {
+        return false;
+    };
+    let rest = match rest {
+        [b':', s1, s2, rest @ ..] if up_to(*s1, *s2, 60) => rest,
+        rest => rest,
+    };
+    let rest = match rest {
+        [b'.', fraction @ ..] => {
+            let digits = fraction
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            if digits == 0 {
+                rest
+            } else {
+                &fraction[digits..]
+            }
+        }
+        rest => rest,
+    };
+    up_to(*h1, *h2, 24) && up_to(*m1, *m2, 60) && matches!(rest, b"" | b"Z")
 }
 
 /// Three numbers.
@@ -427,7 +455,7 @@ impl<'a> Scan<'a> {
 
     fn run(&mut self) -> Option<()> {
         while let Some(token) = self.tokens.get(self.at).copied() {
-            if self.take_time(false) {
+            if self.take_time(false) || self.take_zone_of_day() {
                 continue;
             }
             match token.kind {
@@ -733,6 +761,25 @@ impl<'a> Scan<'a> {
             }
             _ => None,
         }
+    }
+
+    /// Takes the zone of a whole day, as XML writes it: `2020-07-20+08:00`. Only after a year in front, where a
+    /// further hyphen cannot be a separator.
+    fn take_zone_of_day(&mut self) -> bool {
+        let is_whole_day =
+            matches!(self.parts.as_slice(), [year, ..] if year.length == 4) && self.complete();
+        if !is_whole_day || self.clock.is_some() || self.zone != Zone::Unsaid {
+            return false;
+        }
+        let at = self.at;
+        self.take_zone();
+        // `-08` may be anything.
+        let is_bare_number = self.at == at + 2 && self.two_digits(at + 1).is_some();
+        if self.zone == Zone::Unknown || is_bare_number {
+            self.zone = Zone::Unsaid;
+            self.at = at;
+        }
+        self.at > at
     }
 
     /// Takes what says the zone, after a time.

@@ -26,6 +26,19 @@ fn dates_are_read_as_written() {
         ("1990-05-17T23:59:59.999-11:00", None, "1990-05-17"),
         ("1990-05-17 24:00", None, "1990-05-17"),
         ("1990-05-17T24:01", None, "date.invalid"),
+        ("1990-05-17T23:60", None, "date.invalid"),
+        ("1990-05-17T23:59:61", None, "date.invalid"),
+        ("1990-05-17T23:59.", None, "1990-05-17"),
+        ("1990-05-17T23:59:59.Z", None, "date.invalid"),
+        ("17/05/1990 23:59:59", None, "1990-05-17"),
+        ("zo 5 okt 2014", None, "2014-10-05"),
+        ("1990-05-17Z", None, "1990-05-17"),
+        ("1990-05-17+08:00", None, "1990-05-17"),
+        ("1990-05-17-08:00", None, "1990-05-17"),
+        ("1990-05-17 UTC", None, "1990-05-17"),
+        ("1990-05-17X", None, "date.invalid"),
+        ("1990-05-17 NOTE", None, "date.invalid"),
+        ("1990-05-17-08", None, "date.invalid"),
         ("1990-W20-4", None, "1990-05-17"),
         ("1990-137", None, "1990-05-17"),
         ("1990-05", None, "1990-05"),
@@ -141,6 +154,18 @@ fn people_see_the_name_of_the_month() {
         let date = parse(text, None, DateOptions::default()).unwrap();
         assert_eq!(date.to_display(), expected);
     }
+}
+
+#[test]
+fn an_order_is_named_in_small_letters() {
+    for (order, name) in DateOrder::ALL.into_iter().zip(["dmy", "mdy", "ymd"]) {
+        assert_eq!(name.parse(), Ok(order));
+        assert_eq!(
+            serde_json::to_string(&order).unwrap(),
+            format!("\"{name}\"")
+        );
+    }
+    assert!("ydm".parse::<DateOrder>().is_err());
 }
 
 fn decide(values: &[&str], fallback: Option<DateOrder>) -> DateDecision {
