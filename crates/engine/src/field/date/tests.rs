@@ -16,6 +16,7 @@ const MDY: Option<DateOrder> = Some(DateOrder::Mdy);
 const YMD: Option<DateOrder> = Some(DateOrder::Ymd);
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn dates_are_read_as_written() {
     for (text, order, expected) in [
         // ISO 8601, under any order.
