@@ -9,6 +9,7 @@ pub mod contacts;
 pub mod imports;
 pub mod log;
 pub mod sources;
+mod sqlite;
 pub mod time;
 pub mod workspaces;
 
