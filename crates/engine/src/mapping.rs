@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::blank::BlankWords;
 use crate::field::date::{DateDecision, DateEvidence, DateOrder};
-use crate::guess::{Guess, guess_columns};
+use crate::guess::{Guess, guess_table};
 use crate::record::{Cell, Header, Record};
 use crate::schema::{FieldDef, FieldId, FieldKind, Schema};
 
@@ -140,16 +140,8 @@ pub(crate) struct BoundColumn {
     pub(crate) column: usize,
     pub(crate) field: FieldDef,
     pub(crate) write: WriteMode,
-    pub(crate) dates: ColumnDates,
-}
-
-/// How the dates of a column are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ColumnDates {
-    /// In this order; without one, only dates that speak for themselves.
-    Order(Option<DateOrder>),
-    /// The column contradicts itself, so none of its numeric dates can be trusted.
-    Contradictory,
+    /// In which order its dates are read.
+    pub(crate) dates: DateDecision,
 }
 
 impl Mapping {
@@ -167,7 +159,8 @@ impl Mapping {
                     .collect()
             })
             .collect();
-        let guesses = guess_columns(&header.names, &texts);
+        let names: Vec<&str> = header.names.iter().map(String::as_str).collect();
+        let guesses = guess_table(&names, &texts);
         let columns = header.names.iter().zip(&guesses).map(|(name, guess)| {
             let by_key = schema.by_key(name.trim()).map(|field| field.key.clone());
             let field = by_key.or_else(|| guess.as_ref().map(|guess| guess.field.to_owned()));
@@ -258,7 +251,7 @@ impl Mapping {
                 .and_then(|entry| entry.field.as_deref())
                 .and_then(|key| schema.by_key(key));
             if let (Some(entry), Some(field)) = (entry, field) {
-                let dates = ColumnDates::Order(entry.date_order.or(locale.date_order));
+                let dates = said(entry.date_order.or(locale.date_order));
                 columns.push(BoundColumn {
                     column,
                     field: field.clone(),
@@ -352,13 +345,7 @@ impl Binding {
             if said.is_some() {
                 continue;
             }
-            self.columns[*bound].dates = match evidence.decide(self.locale.date_order) {
-                DateDecision::Decided(order) => ColumnDates::Order(Some(order)),
-                DateDecision::NoNumericDates | DateDecision::Ambiguous => {
-                    ColumnDates::Order(self.locale.date_order)
-                }
-                DateDecision::Contradictory { .. } => ColumnDates::Contradictory,
-            };
+            self.columns[*bound].dates = evidence.decide(self.locale.date_order);
         }
     }
 }
@@ -379,6 +366,11 @@ impl Evidence {
             }
         }
     }
+}
+
+/// The decision of a column whose order somebody has said, or nobody.
+fn said(order: Option<DateOrder>) -> DateDecision {
+    order.map_or(DateDecision::NoNumericDates, DateDecision::Decided)
 }
 
 fn is_date(kind: &FieldKind) -> bool {
