@@ -5,9 +5,11 @@ mod app;
 mod cli;
 mod clock;
 mod config;
+mod export;
 mod http;
 mod imports;
 mod jobs;
+mod masking;
 mod wire;
 
 #[global_allocator]
