@@ -347,7 +347,10 @@ mod tests {
             written(&["=1+1", "+49 30", "-", "@x", "a=b", "'=1"]),
             "'=1+1,'+49 30,'-,'@x,a=b,'=1\r\n"
         );
-        assert_eq!(written(&["\t=1", "a\nb", "say \"hi\""]), "'\t=1,\"a\nb\",\"say \"\"hi\"\"\"\r\n");
+        assert_eq!(
+            written(&["\t=1", "a\nb", "say \"hi\""]),
+            "'\t=1,\"a\nb\",\"say \"\"hi\"\"\"\r\n"
+        );
     }
 
     #[test]

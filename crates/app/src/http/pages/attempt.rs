@@ -12,7 +12,7 @@ use rollbook_store::log::{Attempt, AttemptId};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::http::pages::attempt::payload::PayloadView;
+use crate::http::pages::attempt::payload::{Formatted, PayloadView};
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::log::rows::{Names, ResultTag};
@@ -149,10 +149,8 @@ impl AttemptView {
         names: &Names,
         person: &Person,
     ) -> AttemptView {
-        let label = |key: &Option<String>| {
-            key.as_deref()
-                .map(|key| field_label(names.schema(), key))
-        };
+        let label =
+            |key: &Option<String>| key.as_deref().map(|key| field_label(names.schema(), key));
         AttemptView {
             id: attempt.id.to_string(),
             result: ResultTag::of(attempt.result),

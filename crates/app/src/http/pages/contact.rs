@@ -85,10 +85,7 @@ pub(super) async fn get(
         contact: Some(id),
         ..LogFilter::default()
     };
-    let paging = query
-        .before
-        .parse()
-        .map_or(Paging::Newest, Paging::Before);
+    let paging = query.before.parse().map_or(Paging::Newest, Paging::Before);
     let history = app.store.page(workspace, filter, paging, PAGE).await?;
     let attempts: Vec<_> = history
         .attempts
@@ -100,7 +97,9 @@ pub(super) async fn get(
     page(&ContactPage {
         frame: Frame::new(&person, Section::Contacts),
         id: id.0,
-        name: contact.name().unwrap_or_else(|| "Contact without a name".to_owned()),
+        name: contact
+            .name()
+            .unwrap_or_else(|| "Contact without a name".to_owned()),
         fields: fields.collect(),
         identifiers: contact
             .external_ids

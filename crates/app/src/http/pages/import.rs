@@ -216,11 +216,7 @@ pub(super) async fn failed_rows(
 }
 
 /// The import of an address.
-pub(super) async fn find_import(
-    app: &App,
-    person: &Person,
-    id: &str,
-) -> Result<Import, PageError> {
+pub(super) async fn find_import(app: &App, person: &Person, id: &str) -> Result<Import, PageError> {
     let missing = || PageError::NotFound("this import");
     let id = ImportId(id.parse().map_err(|_| missing())?);
     app.store
@@ -251,7 +247,11 @@ impl ImportView {
             .started_at
             .zip(import.finished_at)
             .map(|(begin, end)| {
-                duration(u64::try_from((end.0 - begin.0 + 500) / 1000).unwrap_or(0).max(1))
+                duration(
+                    u64::try_from((end.0 - begin.0 + 500) / 1000)
+                        .unwrap_or(0)
+                        .max(1),
+                )
             });
         ImportView {
             id: import.id.to_string(),
@@ -263,9 +263,7 @@ impl ImportView {
             over: import.state.is_over(),
             done: import.state == ImportState::Done,
             error: import.error.as_deref().map(sentence),
-            can_cancel: !import.state.is_over()
-                && !import.cancel_requested
-                && person.may_import(),
+            can_cancel: !import.state.is_over() && !import.cancel_requested && person.may_import(),
             progress: Progress::of(import, rate),
             counts: Counts {
                 records: count(totals.records),

@@ -80,20 +80,14 @@ pub(super) async fn get(
     Query(query): Query<ImportsQuery>,
 ) -> Result<Response, PageError> {
     let before = query.before.parse().ok().map(ImportId);
-    let imports = app
-        .store
-        .imports(person.workspace.id, before, PAGE)
-        .await?;
+    let imports = app.store.imports(person.workspace.id, before, PAGE).await?;
     let older = imports
         .last()
         .filter(|_| imports.len() == usize::from(PAGE))
         .map(|last| format!("/imports?before={}", last.id));
     page(&ImportsPage {
         frame: Frame::new(&person, Section::Imports),
-        rows: imports
-            .iter()
-            .map(|import| row(import, &person))
-            .collect(),
+        rows: imports.iter().map(|import| row(import, &person)).collect(),
         older,
         later: before.is_some(),
         may_import: person.may_import(),

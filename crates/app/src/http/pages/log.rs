@@ -163,7 +163,13 @@ pub(super) async fn get(
         let after = latest.map_or(0, |(number, _)| number).to_string();
         format!("{}/live{}", query::PATH, query.with(&[("after", &after)]))
     });
-    let export = |format| format!("{}/export{}", query::PATH, query.with(&[("format", format)]));
+    let export = |format| {
+        format!(
+            "{}/export{}",
+            query::PATH,
+            query.with(&[("format", format)])
+        )
+    };
     page(&LogPage {
         problems: view.problems.clone(),
         range: range_menu(&query, view.range, span, now, &person.zone),
@@ -171,12 +177,7 @@ pub(super) async fn get(
         export_csv: export("csv"),
         export_ndjson: export("ndjson"),
         tabs: tabs(&query, &summary),
-        histogram: histogram::draw(
-            &summary.histogram,
-            span,
-            &person.zone,
-            view.range.is_open(),
-        ),
+        histogram: histogram::draw(&summary.histogram, span, &person.zone, view.range.is_open()),
         search: query.q.clone(),
         hidden: query.hidden(&["q", "source", "action", "matched_on"]),
         sources: source_choices(&query, &sources),
@@ -316,7 +317,12 @@ fn choices(current: &str, any: &str, all: &[(&str, &str)]) -> Vec<Choice> {
 fn source_choices(query: &LogQuery, sources: &[Source]) -> Vec<Choice> {
     let all: Vec<(&str, &str)> = sources
         .iter()
-        .map(|source| (source.settings.name.as_str(), source.settings.label.as_str()))
+        .map(|source| {
+            (
+                source.settings.name.as_str(),
+                source.settings.label.as_str(),
+            )
+        })
         .collect();
     choices(&query.source, "All sources", &all)
 }
@@ -397,12 +403,7 @@ async fn why_empty(
     }
     let anywhere = app
         .store
-        .page(
-            person.workspace.id,
-            view.filter.clone(),
-            Paging::Newest,
-            1,
-        )
+        .page(person.workspace.id, view.filter.clone(), Paging::Newest, 1)
         .await?;
     let Some(found) = anywhere.attempts.first() else {
         return Ok(Empty::NothingFound {

@@ -229,9 +229,16 @@ fn column_view(index: usize, column: Column, chosen: &ChosenColumn) -> ColumnVie
         },
         samples: column.samples,
         field: chosen.field.clone().unwrap_or_default(),
-        reason: column.reason.filter(|_| is_guess).map(|reason| sentence(&reason)),
+        reason: column
+            .reason
+            .filter(|_| is_guess)
+            .map(|reason| sentence(&reason)),
         add: chosen.write == WriteMode::Add,
-        date_order: chosen.date_order.map(order_key).unwrap_or_default().to_owned(),
+        date_order: chosen
+            .date_order
+            .map(order_key)
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
 
@@ -275,11 +282,7 @@ fn groups(schema: &Schema) -> Vec<FieldGroup> {
         .collect()
 }
 
-async fn earlier(
-    app: &App,
-    person: &Person,
-    import: &Import,
-) -> Result<Vec<Earlier>, PageError> {
+async fn earlier(app: &App, person: &Person, import: &Import) -> Result<Vec<Earlier>, PageError> {
     const SHOWN: usize = 3;
     let imports = app
         .store

@@ -104,11 +104,6 @@ fn new_source_page(person: &Person, form: NewSourceForm) -> NewSourcePage {
         label_problem: None,
         name_problem: None,
         region_problem: None,
-        workspace_region: person
-            .workspace
-            .settings
-            .region
-            .clone()
-            .unwrap_or_default(),
+        workspace_region: person.workspace.settings.region.clone().unwrap_or_default(),
     }
 }

@@ -81,9 +81,7 @@ impl SourceView {
             namespace: settings.namespace.clone(),
             region: settings.region.clone().unwrap_or_default(),
             paused: source.paused,
-            last: source
-                .last_received_at
-                .map(|time| person.zone.when(time)),
+            last: source.last_received_at.map(|time| person.zone.when(time)),
             last_ago: source
                 .last_received_at
                 .map(|time| ago(time, now))

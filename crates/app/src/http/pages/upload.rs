@@ -43,9 +43,8 @@ pub(super) async fn post(
     mut form: Multipart,
 ) -> Result<Response, PageError> {
     person.must_import()?;
-    let again = |status, problem: String| {
-        page_with(status, &upload_page(&app, &person, Some(problem)))
-    };
+    let again =
+        |status, problem: String| page_with(status, &upload_page(&app, &person, Some(problem)));
     let received = match receive(&app, &mut form).await {
         Ok(received) => received,
         Err(problem) => return again(problem.status(), problem.text(&app)),
@@ -65,7 +64,10 @@ pub(super) async fn post(
     match taken.await {
         Ok(import) => Ok(Redirect::to(&format!("/imports/{}", import.id)).into_response()),
         Err(IntakeError::Store(error)) => Err(error.into()),
-        Err(error) => again(StatusCode::UNPROCESSABLE_ENTITY, sentence(&error.to_string())),
+        Err(error) => again(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            sentence(&error.to_string()),
+        ),
     }
 }
 

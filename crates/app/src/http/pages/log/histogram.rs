@@ -269,12 +269,7 @@ mod tests {
             parts: 2,
         };
         let zone = Zone::named("Europe/Berlin");
-        let drawing = draw(
-            &[counts(0, 0, 0), counts(2, 1, 0)],
-            span,
-            &zone,
-            true,
-        );
+        let drawing = draw(&[counts(0, 0, 0), counts(2, 1, 0)], span, &zone, true);
         assert_eq!(drawing.bars.len(), 1);
         assert_eq!(
             drawing.bars[0].title,
