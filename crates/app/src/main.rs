@@ -1,12 +1,15 @@
 //! The `rollbook` binary: command line → command → exit code.
 
+mod access;
 mod app;
 mod cli;
 mod clock;
 mod config;
+mod export;
 mod http;
 mod imports;
 mod jobs;
+mod masking;
 mod wire;
 
 #[global_allocator]
