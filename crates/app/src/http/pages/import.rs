@@ -81,6 +81,7 @@ pub(crate) struct Counts {
     pub(crate) unchanged: String,
     pub(crate) warnings: String,
     pub(crate) failed: String,
+    pub(crate) any_unchanged: bool,
     pub(crate) any_warnings: bool,
     pub(crate) any_failed: bool,
 }
@@ -272,6 +273,7 @@ impl ImportView {
                 unchanged: count(totals.unchanged),
                 warnings: count(totals.warnings),
                 failed: count(totals.failed),
+                any_unchanged: totals.unchanged > 0,
                 any_warnings: totals.warnings > 0,
                 any_failed: totals.failed > 0,
             },
@@ -286,17 +288,20 @@ impl ImportView {
     }
 }
 
-/// The log of an import: from its beginning to its end, so that the histogram shows nothing else.
+/// The log of an import: the minutes from its beginning to its end, so that the histogram shows nothing else.
 fn log_of(import: &Import) -> String {
+    const MINUTE: i64 = 60_000;
+    let minute = |time: i64| rfc3339(Timestamp(time.div_euclid(MINUTE) * MINUTE));
     let begin = import.started_at.unwrap_or(import.created_at);
     let mut url = format!(
-        "/settings/logs?from={}&import={}",
-        encode(&rfc3339(begin)),
+        "{}?from={}&import={}",
+        crate::http::pages::log::query::PATH,
+        encode(&minute(begin.0)),
         import.id
     );
     if let Some(end) = import.finished_at {
         url.push_str("&to=");
-        url.push_str(&encode(&rfc3339(Timestamp(end.0 + 1000))));
+        url.push_str(&encode(&minute(end.0 + MINUTE)));
     }
     url
 }

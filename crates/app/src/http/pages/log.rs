@@ -288,7 +288,7 @@ fn range_menu(
     RangeMenu {
         label: match range {
             Range::Preset(preset) => format!("Past {}", preset.label()),
-            Range::Custom { to: Some(_), .. } => "From – to".to_owned(),
+            Range::Custom { to: Some(_), .. } => "Custom range".to_owned(),
             Range::Custom { to: None, .. } => "Since".to_owned(),
         },
         span: times,
