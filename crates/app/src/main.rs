@@ -1,5 +1,6 @@
 //! The `rollbook` binary: command line → command → exit code.
 
+mod access;
 mod app;
 mod cli;
 mod clock;
