@@ -140,16 +140,8 @@ pub(crate) struct BoundColumn {
     pub(crate) column: usize,
     pub(crate) field: FieldDef,
     pub(crate) write: WriteMode,
-    pub(crate) dates: ColumnDates,
-}
-
-/// How the dates of a column are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ColumnDates {
-    /// In this order; without one, only dates that speak for themselves.
-    Order(Option<DateOrder>),
-    /// The column contradicts itself, so none of its numeric dates can be trusted.
-    Contradictory,
+    /// In which order its dates are read.
+    pub(crate) dates: DateDecision,
 }
 
 impl Mapping {
@@ -258,7 +250,7 @@ impl Mapping {
                 .and_then(|entry| entry.field.as_deref())
                 .and_then(|key| schema.by_key(key));
             if let (Some(entry), Some(field)) = (entry, field) {
-                let dates = ColumnDates::Order(entry.date_order.or(locale.date_order));
+                let dates = said(entry.date_order.or(locale.date_order));
                 columns.push(BoundColumn {
                     column,
                     field: field.clone(),
@@ -352,13 +344,7 @@ impl Binding {
             if said.is_some() {
                 continue;
             }
-            self.columns[*bound].dates = match evidence.decide(self.locale.date_order) {
-                DateDecision::Decided(order) => ColumnDates::Order(Some(order)),
-                DateDecision::NoNumericDates | DateDecision::Ambiguous => {
-                    ColumnDates::Order(self.locale.date_order)
-                }
-                DateDecision::Contradictory { .. } => ColumnDates::Contradictory,
-            };
+            self.columns[*bound].dates = evidence.decide(self.locale.date_order);
         }
     }
 }
@@ -379,6 +365,11 @@ impl Evidence {
             }
         }
     }
+}
+
+/// The decision of a column whose order somebody has said, or nobody.
+fn said(order: Option<DateOrder>) -> DateDecision {
+    order.map_or(DateDecision::NoNumericDates, DateDecision::Decided)
 }
 
 fn is_date(kind: &FieldKind) -> bool {

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use crate::candidate::{Candidate, Given};
 use crate::contact::Value;
 use crate::field::blank::Blank;
-use crate::field::date::{self, DateOptions};
+use crate::field::date::{self, DateDecision, DateOptions};
 use crate::field::phone::PhoneReader;
 use crate::field::{
     boolean, choice, country, email, external_id, language, number, tags, text, time, url,
 };
 use crate::issue::{Issue, Note, Problem};
-use crate::mapping::{Binding, BoundColumn, ColumnDates, WriteMode};
+use crate::mapping::{Binding, BoundColumn, WriteMode};
 use crate::record::{Cell, Record};
 use crate::schema::{FieldId, FieldKind};
 
@@ -150,22 +150,31 @@ impl Reading<'_> {
         }
     }
 
+    /// A cell is one address, or several separated by `,` `;` `|` or line ends; an address may contain these only in
+    /// quotation marks.
     fn email_cell(&mut self, column: &BoundColumn, cell: &str) {
-        match email::EmailAddress::parse(cell) {
+        let whole = email::EmailAddress::parse(cell);
+        if whole.is_ok() || cell.contains('"') {
+            return self.email(column, cell, whole);
+        }
+        for part in cell
+            .split([',', ';', '|', '\n'])
+            .map(text::trim)
+            .filter(|part| !part.is_empty())
+        {
+            self.email(column, part, email::EmailAddress::parse(part));
+        }
+    }
+
+    fn email(
+        &mut self,
+        column: &BoundColumn,
+        text: &str,
+        read: Result<email::EmailAddress, Problem>,
+    ) {
+        match read {
             Ok(address) => self.give(column, Value::Many(vec![address.as_str().to_owned()])),
-            Err(problem) => {
-                let parts: Vec<&str> = cell
-                    .split([',', ';', '|', '\n'])
-                    .map(text::trim)
-                    .filter(|part| !part.is_empty())
-                    .collect();
-                if parts.len() < 2 || !parts.iter().all(|part| part.contains('@')) {
-                    return self.issue(column, &problem, cell);
-                }
-                for part in parts {
-                    self.email_cell(column, part);
-                }
-            }
+            Err(problem) => self.issue(column, &problem, text),
         }
     }
 
@@ -235,11 +244,16 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
                 allow_partial: *partial,
                 ..DateOptions::FULL
             };
-            one(in_order(column, |order| date::parse(tidy, order, options))?.to_string())
+            one(date::parse_in_column(tidy, &column.dates, options)?.to_string())
         }
         FieldKind::Time => one(time::parse(tidy)?.to_string()),
         FieldKind::DateTime => {
-            one(in_order(column, |order| time::parse_date_time(tidy, order))?.to_string())
+            date::parse_in_column(tidy, &column.dates, DateOptions::FULL)?;
+            let order = match column.dates {
+                DateDecision::Decided(order) => Some(order),
+                _ => None,
+            };
+            one(time::parse_date_time(tidy, order, DateOptions::FULL)?)
         }
         FieldKind::Language => one(language::parse(tidy)?.to_string()),
         FieldKind::Country => one(country::parse(tidy)?.to_string()),
@@ -271,24 +285,5 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
             one(url.into_owned())
         }
         FieldKind::Phone | FieldKind::Email => Ok(Said::Nothing), // Read by the cell, above.
-    }
-}
-
-/// Reads a date in the order of its column. A column that contradicts itself has none: there only dates that mean the
-/// same in every order can be trusted, so that no row is read by another rule than its neighbours.
-fn in_order<T: PartialEq>(
-    column: &BoundColumn,
-    read: impl Fn(Option<date::DateOrder>) -> Result<T, Problem>,
-) -> Result<T, Problem> {
-    match column.dates {
-        ColumnDates::Order(order) => read(order),
-        ColumnDates::Contradictory => match (
-            read(Some(date::DateOrder::Dmy)),
-            read(Some(date::DateOrder::Mdy)),
-        ) {
-            (Ok(one), Ok(other)) if one == other => Ok(one),
-            (Err(problem), Err(_)) => Err(problem),
-            _ => Err(Problem::DateAmbiguous),
-        },
     }
 }

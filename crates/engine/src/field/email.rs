@@ -108,9 +108,9 @@ fn is_plain_domain(domain: &[u8]) -> bool {
 /// The characters of an atom (RFC 5322), by byte.
 const ATEXT: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
+    let mut byte: u8 = 0;
     while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        table[byte as usize] = byte.is_ascii_alphanumeric();
         byte += 1;
     }
     let signs = b"!#$%&'*+-/=?^_`{|}~";

@@ -2,9 +2,11 @@
 //!
 //! Stricter than the library in one thing: letters are never digits. `555-CALL` is an issue, not a number.
 
+use std::ops::Range;
+
 use rlibphonenumber::{PhoneNumberFormat, PhoneNumberUtil, Region};
 
-use super::text::trim;
+use super::text::{is_space, trim};
 use crate::issue::Problem;
 
 /// A valid number in its canonical text: `+16502530000` or `+16502530000;ext=123`.
@@ -48,6 +50,9 @@ impl PhoneNumber {
         &self.text
     }
 }
+
+/// The longest text that is tried: libphonenumber's own limit.
+const MAX_BYTES: usize = 250;
 
 const EXTENSION: &str = ";ext=";
 
@@ -119,28 +124,26 @@ impl PhoneReader {
     /// `+49 30/123456` and `(800) 901-3355 , ext 7246433` are one number. What reads as no number is a part by itself,
     /// so that its issue names it.
     pub fn split_cell<'t>(&self, text: &'t str, region: Option<&str>) -> Numbers<'t> {
-        let is_separator =
-            |byte: &u8| matches!(byte, b',' | b';' | b'|' | b'/' | b'\n') || *byte == b':';
-        if !text.as_bytes().iter().any(|byte| is_separator(byte)) {
+        let may_be_several = |byte: &u8| matches!(byte, b',' | b';' | b'|' | b'/' | b'\n' | b':');
+        if !text.as_bytes().iter().any(may_be_several) {
             return Numbers::one(text);
-        }
-        let pieces = pieces(text);
-        if pieces.len() < 2 {
-            return Numbers::one(pieces.first().map_or(text, |piece| &text[piece.clone()]));
         }
         let region = region.and_then(|region| self.region(region));
         let mut parts = Vec::new();
-        let mut first = 0;
-        while first < pieces.len() {
-            let longest = (pieces.len() - first).min(MAX_PIECES);
-            let taken = (2..=longest)
-                .rev()
-                .find(|&count| self.is_one_number(text, &pieces[first..first + count], region))
-                .unwrap_or(1);
-            parts.push(&text[pieces[first].start..pieces[first + taken - 1].end]);
-            first += taken;
+        for segment in text.split(['|', '\n']).flat_map(|part| part.split(":::")) {
+            self.group(segment, &[',', ';'], region, &mut |part, joined| {
+                if joined || !part.contains('/') {
+                    parts.push(part);
+                } else {
+                    self.group(part, &['/'], region, &mut |part, _| parts.push(part));
+                }
+            });
         }
-        Numbers(Parts::Many(parts.into_iter()))
+        match *parts {
+            [] => Numbers::one(trim(text)),
+            [part] => Numbers::one(part),
+            _ => Numbers(Parts::Many(parts.into_iter())),
+        }
     }
 
     /// The number as people read it: `+1 650-253-0000 ext. 123`.
@@ -172,7 +175,7 @@ impl PhoneReader {
 
     fn read(&self, text: &str, region: Option<Region>) -> Option<PhoneNumber> {
         let letters = letter_runs(text);
-        if letters > 1 {
+        if letters > 1 || text.len() > MAX_BYTES {
             return None;
         }
         let parsed = self.util.parse(text, region).ok()?;
@@ -211,58 +214,81 @@ impl PhoneReader {
         number.e164().ends_with(text).then_some(number)
     }
 
-    /// Whether the pieces together are one valid number, and not two.
-    fn is_one_number(
+    /// Splits the text at the signs and puts together again what is one number, the longest first; says of each part
+    /// whether it was put together.
+    fn group<'t>(
         &self,
-        text: &str,
-        pieces: &[std::ops::Range<usize>],
+        text: &'t str,
+        signs: &[char],
         region: Option<Region>,
-    ) -> bool {
-        let reads = |pieces: &[std::ops::Range<usize>]| {
-            let whole = &text[pieces[0].start..pieces[pieces.len() - 1].end];
-            self.read(whole, region).is_some()
-        };
-        let is_two = |at: usize| {
-            let (left, right) = pieces.split_at(at);
-            // Behind a slash 234567 is an area code's number; as a number by itself it would begin with 0 or +.
-            let slash = text[left[at - 1].end..right[0].start].contains('/');
-            let begins_anew = text[right[0].clone()].starts_with(['0', '+', '(']);
-            (!slash || begins_anew) && reads(left) && reads(right)
-        };
-        reads(pieces) && !(1..pieces.len()).any(is_two)
+        found: &mut dyn FnMut(&'t str, bool),
+    ) {
+        let pieces = pieces(text, signs);
+        let whole = |pieces: &[Range<usize>]| &text[pieces[0].start..pieces[pieces.len() - 1].end];
+        let mut rest = pieces.as_slice();
+        while !rest.is_empty() {
+            let longest = if pieces.len() > MAX_JOINED {
+                1
+            } else {
+                rest.len().min(MAX_PIECES)
+            };
+            let is_one = |&count: &usize| {
+                let pieces = &rest[..count];
+                self.reads(whole(pieces), region)
+                    && !(1..count).any(|at| {
+                        let (left, right) = (whole(&pieces[..at]), whole(&pieces[at..]));
+                        begins_anew(right, signs)
+                            && self.reads(left, region)
+                            && self.reads(right, region)
+                    })
+            };
+            let ends_well = |&count: &usize| {
+                rest.get(count)
+                    .is_none_or(|next| begins_anew(&text[next.clone()], signs))
+            };
+            let joined = (1..=longest)
+                .rev()
+                .find(|count| ends_well(count) && is_one(count))
+                .or_else(|| (1..=longest).rev().find(is_one));
+            let (part, others) = rest.split_at(joined.unwrap_or(1));
+            found(whole(part), part.len() > 1);
+            rest = others;
+        }
+    }
+
+    fn reads(&self, text: &str, region: Option<Region>) -> bool {
+        self.read(text, region).is_some()
     }
 }
 
-/// The most pieces that are tried as one number: `tel:030/123;ext=4;phone-context=+49` has four.
+/// The most pieces that are tried as one number: `tel:030/123;ext=4;isub=5;phone-context=+49` has four.
 const MAX_PIECES: usize = 4;
 
-/// Where the pieces between separators stand in the text, trimmed, without empty ones.
-fn pieces(text: &str) -> Vec<std::ops::Range<usize>> {
-    let mut pieces = Vec::new();
-    let mut push = |start: usize, end: usize| {
-        let piece = trim(&text[start..end]);
-        if !piece.is_empty() {
-            let start = piece.as_ptr().addr() - text.as_ptr().addr();
-            pieces.push(start..start + piece.len());
-        }
-    };
+/// The most pieces of a cell in which numbers are put together; more are no list of a person's numbers, and trying costs.
+const MAX_JOINED: usize = 32;
+
+/// Whether what stands behind a sign may be another number.
+///
+/// Behind a slash, 234567 is the rest of a number, even where it could be one: another begins as numbers do.
+fn begins_anew(text: &str, signs: &[char]) -> bool {
+    signs != ['/'] || text.starts_with(['0', '+', '('])
+}
+
+/// Where the pieces between the signs stand in the text, trimmed, without empty ones.
+fn pieces(text: &str, signs: &[char]) -> Vec<Range<usize>> {
     let mut start = 0;
-    let bytes = text.as_bytes();
-    let mut position = 0;
-    while position < bytes.len() {
-        let length = match bytes[position] {
-            b',' | b';' | b'|' | b'/' | b'\n' => 1,
-            b':' if bytes[position..].starts_with(b":::") => 3,
-            _ => {
-                position += 1;
-                continue;
-            }
-        };
-        push(start, position);
-        position += length;
-        start = position;
+    let mut pieces = Vec::new();
+    for piece in text.split_inclusive(signs) {
+        let end = start + piece.len();
+        let bare = piece.strip_suffix(signs).unwrap_or(piece);
+        let trimmed = trim(bare);
+        if !trimmed.is_empty() {
+            // Trimming leaves the text at its place: the distance of the two beginnings is what was trimmed.
+            let lead = bare.len() - bare.trim_start_matches(is_space).len();
+            pieces.push(start + lead..start + lead + trimmed.len());
+        }
+        start = end;
     }
-    push(start, bytes.len());
     pieces
 }
 
@@ -361,4 +387,221 @@ fn is_rounded(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
     digits(whole) && digits(decimals) && digits(exponent) && exponent.len() <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read() {
+        let reader = PhoneReader::new();
+        for (text, region, expected) in [
+            ("+1 650-253-0000", None, "+16502530000"),
+            ("(650) 253-0000", Some("US"), "+16502530000"),
+            ("(650) 253-0000", Some("us"), "+16502530000"),
+            ("+1 650 253 0000 ext. 123", None, "+16502530000;ext=123"),
+            ("+1 650 253 0000 x123", None, "+16502530000;ext=123"),
+            ("030/123456", Some("DE"), "+4930123456"),
+            ("+49 (0)30 123456", None, "+4930123456"),
+            ("tel:+49-30-123456", None, "+4930123456"),
+            ("0171 2345678", Some("DE"), "+491712345678"),
+            ("171 2345678", Some("DE"), "+491712345678"),
+            ("0049 30 123456", Some("DE"), "+4930123456"),
+            ("918080808080", Some("IN"), "+918080808080"),
+            ("06 698 12345", Some("IT"), "+390669812345"),
+            ("＋１ ６５０ ２５３ ００００", None, "+16502530000"),
+            ("٠٣٠ ١٢٣٤٥٦", Some("DE"), "+4930123456"),
+            ("03ー1234ー5678", Some("JP"), "+81312345678"),
+            ("+800 1234 5678", None, "+80012345678"),
+        ] {
+            let parsed = reader.parse(text, region).unwrap();
+            assert_eq!(parsed.number.as_str(), expected, "{text:?}");
+            assert!(!parsed.zero_restored, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        let reader = PhoneReader::new();
+        let invalid = |region: &str| Problem::PhoneInvalid {
+            region: (!region.is_empty()).then(|| region.to_owned()),
+        };
+        for (text, region, expected) in [
+            ("", Some("DE"), invalid("")),
+            ("030 123456", None, Problem::PhoneNoRegion),
+            ("(030) 123456", None, Problem::PhoneNoRegion),
+            ("030 123456", Some("XX"), Problem::PhoneNoRegion),
+            ("030 123456", Some("Germany"), Problem::PhoneNoRegion),
+            ("12", Some("DE"), invalid("DE")),
+            ("+49 1", Some("DE"), invalid("")),
+            ("+999 123456789", None, invalid("")),
+            ("555-CALL", Some("DE"), invalid("")),
+            ("1-800-FLOWERS", Some("US"), invalid("")),
+            ("+1 650 253 0000 (home)", None, invalid("")),
+            ("home 650 253 0000", Some("US"), invalid("")),
+            ("anna", Some("DE"), invalid("")),
+            ("4.41E+11", Some("GB"), Problem::PrecisionLost),
+            ("4,41E+11", None, Problem::PrecisionLost),
+            ("4.41235e11", None, Problem::PrecisionLost),
+        ] {
+            assert_eq!(
+                reader.parse(text, region),
+                Err(expected),
+                "{text:?} {region:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_lost_zero_is_restored_where_it_belongs_to_the_number() {
+        let reader = PhoneReader::new();
+        for (text, region, expected) in [
+            ("669812345", "IT", Some("+390669812345")),
+            ("66 9812345", "IT", None),
+            ("+39669812345", "IT", None),
+            ("6502530000", "US", Some("+16502530000")),
+            ("12345", "DE", None),
+        ] {
+            let parsed = reader.parse(text, Some(region)).ok();
+            let found = parsed.as_ref().map(|parsed| parsed.number.as_str());
+            assert_eq!(found, expected, "{text:?}");
+            let restored = parsed.is_some_and(|parsed| parsed.zero_restored);
+            assert_eq!(restored, text == "669812345", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn cells_are_split_between_numbers() {
+        let reader = PhoneReader::new();
+        for (cell, region, expected) in [
+            ("", "DE", vec![""]),
+            ("030 123456", "DE", vec!["030 123456"]),
+            ("030/123456", "DE", vec!["030/123456"]),
+            ("+49 30/123456", "US", vec!["+49 30/123456"]),
+            (
+                "030/123456, 0171/2345678",
+                "DE",
+                vec!["030/123456", "0171/2345678"],
+            ),
+            (
+                "030/1234567 / 0171/2345678",
+                "DE",
+                vec!["030/1234567", "0171/2345678"],
+            ),
+            (
+                "0171 2345678/0172 3456789",
+                "DE",
+                vec!["0171 2345678", "0172 3456789"],
+            ),
+            (
+                "+16502530000;+14155552671",
+                "DE",
+                vec!["+16502530000", "+14155552671"],
+            ),
+            (
+                "0301234567;0407654321",
+                "DE",
+                vec!["0301234567", "0407654321"],
+            ),
+            ("030 1234/040 5678", "DE", vec!["030 1234", "040 5678"]),
+            ("030 1234,040 5678", "DE", vec!["030 1234", "040 5678"]),
+            (
+                "6502530000|4155552671",
+                "US",
+                vec!["6502530000", "4155552671"],
+            ),
+            (
+                "+1 650-253-0000 ::: +1 415-555-2671",
+                "US",
+                vec!["+1 650-253-0000", "+1 415-555-2671"],
+            ),
+            (
+                "+16502530000\n+14155552671",
+                "US",
+                vec!["+16502530000", "+14155552671"],
+            ),
+            (
+                "(800) 901-3355 , ext 7246433",
+                "US",
+                vec!["(800) 901-3355 , ext 7246433"],
+            ),
+            (
+                "(800) 901-3355 , ext 72; 650 253 0000 x5",
+                "US",
+                vec!["(800) 901-3355 , ext 72", "650 253 0000 x5"],
+            ),
+            (
+                "tel:+16502530000;ext=3",
+                "DE",
+                vec!["tel:+16502530000;ext=3"],
+            ),
+            (
+                "tel:030/123456;ext=3;phone-context=+49",
+                "US",
+                vec!["tel:030/123456;ext=3;phone-context=+49"],
+            ),
+            ("650 253 0000, n/a", "US", vec!["650 253 0000", "n", "a"]),
+            ("bad; 650 253 0000", "US", vec!["bad", "650 253 0000"]),
+            (" , 650 253 0000 ;", "US", vec!["650 253 0000"]),
+            ("650/253/0000", "US", vec!["650/253/0000"]),
+        ] {
+            let parts: Vec<&str> = reader.split_cell(cell, Some(region)).collect();
+            assert_eq!(parts, expected, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn canonical_texts_are_taken_back() {
+        for (text, expected) in [
+            ("+16502530000", Some(("+16502530000", None))),
+            ("+16502530000;ext=012", Some(("+16502530000", Some("012")))),
+            ("16502530000", None),
+            ("+", None),
+            ("+1650 253", None),
+            ("+16502530000;ext=", None),
+            ("+16502530000;ext=x", None),
+            ("", None),
+        ] {
+            let number = PhoneNumber::from_canonical(text);
+            let found = number
+                .as_ref()
+                .map(|number| (number.e164(), number.extension()));
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_shown_with_their_region() {
+        let reader = PhoneReader::new();
+        for (canonical, shown, region) in [
+            ("+16502530000", "+1 650-253-0000", Some("US")),
+            ("+16502530000;ext=12", "+1 650-253-0000 ext. 12", Some("US")),
+            ("+4930123456", "+49 30 123456", Some("DE")),
+            ("+80012345678", "+800 1234 5678", None),
+            ("+9990", "+9990", None),
+        ] {
+            let number = PhoneNumber::from_canonical(canonical).unwrap();
+            assert_eq!(reader.display(&number), shown);
+            assert_eq!(reader.region_of(&number).as_deref(), region, "{canonical}");
+        }
+    }
+
+    #[test]
+    fn typed_digits_are_part_of_the_number() {
+        for (typed, expected) in [
+            ("+49 30 123456", Some("4930123456")),
+            ("0049 30 123456", Some("4930123456")),
+            ("+49 (0)30 123456", Some("4930123456")),
+            ("030/12", Some("3012")),
+            ("(650) 253-00", Some("65025300")),
+            ("6502530000", Some("6502530000")),
+            ("12", None),
+            ("Weber 123", None),
+            ("anna@example.com", None),
+            ("", None),
+        ] {
+            assert_eq!(search_digits(typed).as_deref(), expected, "{typed:?}");
+        }
+    }
 }
