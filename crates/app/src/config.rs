@@ -21,3 +21,13 @@ pub(crate) struct Config {
     /// The largest body of a batch call, in bytes.
     pub(crate) max_batch_bytes: usize,
 }
+
+impl Config {
+    /// What is too much for a record of a file.
+    pub(crate) fn csv_limits(&self) -> rollbook_sources::csv::CsvLimits {
+        rollbook_sources::csv::CsvLimits {
+            record: self.max_record_bytes,
+            ..Default::default()
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Dates: calendar days and partial dates, as people and programs write them.
 //!
-//! Text is understood in two steps. [`scan`](self) first says what is *written*: one date, or, for numeric forms such
+//! Text is understood in two steps. `field/date/scan.rs` first says what is *written*: one date, or, for numeric forms such
 //! as `10/09/03`, what each [`DateOrder`] would make of it. Then the order is applied. Without an order a numeric date
 //! is taken only if every order that can read it gives the same day; otherwise it is ambiguous. A guess is never made
 //! from one value: the order of a column comes from all of its values, see [`DateEvidence`].
@@ -136,9 +136,15 @@ impl PartialDate {
         let possible = match (year, month, day) {
             (None, None, None) | (Some(_), None, Some(_)) => false,
             (year, month, day) => {
-                let year = year.unwrap_or(LEAP_YEAR);
-                (1..=9999).contains(&year)
-                    && civil(year, month.unwrap_or(1), day.unwrap_or(1)).is_some()
+                let (year, month, day) = (
+                    year.unwrap_or(LEAP_YEAR),
+                    month.unwrap_or(1),
+                    day.unwrap_or(1),
+                );
+                // Only the end of a month needs the calendar, which is slow to say no: it makes an error with a text.
+                matches!(year, 1..=9999)
+                    && matches!(month, 1..=12)
+                    && (matches!(day, 1..=28) || civil(year, month, day).is_some())
             }
         };
         possible.then_some(PartialDate { year, month, day })
