@@ -1,5 +1,7 @@
 //! The web server: API for programs, pages for people.
 
 pub(crate) mod api;
+pub(crate) mod auth;
+pub(crate) mod error;
 pub(crate) mod pages;
 pub(crate) mod router;

@@ -110,6 +110,13 @@ impl SourceList {
     pub(crate) fn by_id(&self, id: SourceId) -> Option<&Arc<Source>> {
         self.sources.iter().find(|source| source.id == id)
     }
+
+    /// What the sources are called.
+    pub(crate) fn source_names(&self) -> impl Iterator<Item = &str> {
+        self.sources
+            .iter()
+            .map(|source| source.settings.name.as_str())
+    }
 }
 
 impl Directory {

@@ -261,7 +261,6 @@ impl Problem {
     }
 
     /// The kind of problem.
-    #[cfg(test)]
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
@@ -301,9 +300,8 @@ impl IntoResponse for Problem {
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
             Kind::KeyRefused => {
-                let challenge = HeaderValue::from_static(
-                    "Bearer realm=\"rollbook\", error=\"invalid_token\"",
-                );
+                let challenge =
+                    HeaderValue::from_static("Bearer realm=\"rollbook\", error=\"invalid_token\"");
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
             Kind::Unavailable => {
@@ -336,7 +334,9 @@ impl From<ReceiveError> for Problem {
             ReceiveError::Paused(name) => Problem::source_paused(&name),
             ReceiveError::Mapping(_) => Problem::new(
                 Kind::Mapping,
-                format!("the mapping of this source does not fit: {error}; change it on Admin Settings > Sources"),
+                format!(
+                    "the mapping of this source does not fit: {error}; change it on Admin Settings > Sources"
+                ),
             ),
             ReceiveError::Store(error) => error.into(),
         }

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::http::api::Api;
 use crate::http::api::body;
-use crate::http::api::records::{RecordSchema, idempotency_key, key_reused, keyed};
+use crate::http::api::records::{RecordSchema, idempotency_key, incoming, key_reused};
 use crate::http::auth::Caller;
 use crate::http::error::{GuardedRecord, Kind, Named, Paused, Problem};
 use crate::http::router::Uncompressed;
@@ -134,7 +134,12 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 fn over_limit(limit: usize) -> Problem {
@@ -239,6 +244,7 @@ impl Batch {
 
     /// Commits records, in groups if they are many, and says what came of them.
     async fn commit(&mut self, records: Vec<Vec<u8>>) -> Result<Vec<u8>, Problem> {
+        let limit = self.api.app.config.max_record_bytes;
         let mut lines = Vec::with_capacity(records.len() * 512);
         let mut records = records.into_iter().peekable();
         while records.peek().is_some() {
@@ -248,7 +254,8 @@ impl Batch {
                 .map(|record| {
                     let index = self.index;
                     self.index += 1;
-                    keyed(record, self.key.as_ref().map(|key| format!("{key}#{index}")))
+                    let key = self.key.as_ref().map(|key| format!("{key}#{index}"));
+                    incoming(record, key, limit)
                 })
                 .collect();
             let committed = self.commit_group(group).await;
@@ -282,8 +289,7 @@ impl Batch {
     fn write_line(&self, delivered: Delivered, lines: &mut Vec<u8>) {
         let written = match delivered {
             Delivered::Committed(attempt) | Delivered::Repeated(attempt) => {
-                let json =
-                    AttemptJson::from_source(attempt, self.source.settings.name.clone());
+                let json = AttemptJson::from_source(attempt, self.source.settings.name.clone());
                 serde_json::to_writer(&mut *lines, &json)
             }
             Delivered::KeyReused => serde_json::to_writer(&mut *lines, &key_reused().json(None)),

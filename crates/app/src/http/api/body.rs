@@ -138,10 +138,7 @@ pub(crate) fn wrong_media_type(found: Option<&str>, takes: &str) -> Problem {
         Some(found) => format!("the body is said to be `{}`", shortened(found)),
         None => "the request does not say what its body is".to_owned(),
     };
-    Problem::new(
-        Kind::MediaType,
-        format!("{found}; send {takes}"),
-    )
+    Problem::new(Kind::MediaType, format!("{found}; send {takes}"))
 }
 
 /// Settings as JSON. A member that is not known is a problem, so that no typing error passes for a change.
@@ -152,28 +149,43 @@ impl<T: DeserializeOwned> FromRequest<Api> for Settings<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Api) -> Result<Settings<T>, Problem> {
-        let (parts, body) = request.into_parts();
-        match media_type(&parts.headers)?.as_deref() {
-            Some(media_type) if is_json(media_type) => {}
-            other => return Err(wrong_media_type(other, "`Content-Type: application/json`")),
+        settings(request).await.map(Settings)
+    }
+}
+
+/// Settings as JSON, or none at all.
+pub(crate) async fn settings_or_default<T: DeserializeOwned + Default>(
+    request: Request,
+) -> Result<T, Problem> {
+    use axum::body::HttpBody;
+    if request.body().is_end_stream() {
+        return Ok(T::default());
+    }
+    settings(request).await
+}
+
+async fn settings<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    let (parts, body) = request.into_parts();
+    match media_type(&parts.headers)?.as_deref() {
+        Some(media_type) if is_json(media_type) => {}
+        other => return Err(wrong_media_type(other, "`Content-Type: application/json`")),
+    }
+    let body = match read(body, MAX_SETTINGS).await? {
+        Read::Whole(body) => body,
+        Read::TooLarge(_) => {
+            return Err(Problem::new(
+                Kind::TooLarge,
+                format!("the body is larger than {MAX_SETTINGS} bytes; settings are small"),
+            )
+            .with("limit", MAX_SETTINGS));
         }
-        let body = match read(body, MAX_SETTINGS).await? {
-            Read::Whole(body) => body,
-            Read::TooLarge(_) => {
-                return Err(Problem::new(
-                    Kind::TooLarge,
-                    format!("the body is larger than {MAX_SETTINGS} bytes; settings are small"),
-                )
-                .with("limit", MAX_SETTINGS));
-            }
-        };
-        serde_json::from_slice(&body).map(Settings).map_err(|error| {
+    };
+    serde_json::from_slice(&body).map_err(|error| {
             Problem::new(
                 Kind::Body,
                 format!("the body cannot be understood: {error}; the description of the API is at /api/v1/openapi.json"),
             )
         })
-    }
 }
 
 #[cfg(test)]
@@ -193,7 +205,10 @@ mod tests {
         for (content_type, expected) in [
             ("application/json", "application/json"),
             ("Application/JSON; charset=UTF-8", "application/json"),
-            ("application/x-ndjson;charset=\"utf-8\"", "application/x-ndjson"),
+            (
+                "application/x-ndjson;charset=\"utf-8\"",
+                "application/x-ndjson",
+            ),
             ("text/plain", "text/plain"),
         ] {
             let found = media_type(&headers(content_type)).unwrap();

@@ -1,9 +1,9 @@
 //! The Contact Import Log: `/logs`.
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
-use axum::Json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rollbook_engine::attempt::{Action, ImportResult};
@@ -22,10 +22,9 @@ use crate::http::api::params::Params;
 use crate::http::api::{Api, download};
 use crate::http::auth::{Caller, SourceList};
 use crate::http::error::{Guarded, Kind, Named, Problem};
+use crate::masking::Sight;
 use crate::search::{point_in_time, search};
-use crate::wire::{
-    ActionSchema, AttemptJson, IdentifierKindSchema, ResultSchema, rfc3339,
-};
+use crate::wire::{ActionSchema, AttemptJson, IdentifierKindSchema, ResultSchema, rfc3339};
 
 /// Which attempts: every condition given must hold.
 #[derive(Debug, Default, IntoParams)]
@@ -276,7 +275,10 @@ impl FormatParams {
 }
 
 fn unknown_source(name: &str, sources: &SourceList) -> Problem {
-    let names: Vec<String> = sources.names().map(|name| format!("`{name}`")).collect();
+    let names: Vec<String> = sources
+        .source_names()
+        .map(|name| format!("`{name}`"))
+        .collect();
     Problem::parameter(
         "source",
         format!(
@@ -460,14 +462,10 @@ pub(crate) async fn export(
     params.finish()?;
     let sources = api.sources(&caller).await?;
     let filter = filter.filter(&caller, &sources)?;
-    let lines = export::log(
-        &api.app,
-        caller.workspace(),
-        filter,
-        format,
-    )
-    .await?;
-    Ok(download("contact-import-log", format, lines))
+    let workspace = caller.workspace();
+    let sources = api.app.store.sources(workspace).await?;
+    let attempts = export::attempts(api.app, workspace, &sources, filter, format, Sight::Full);
+    Ok(download("contact-import-log", format, attempts))
 }
 
 #[cfg(test)]
@@ -508,7 +506,10 @@ mod tests {
             bytes: bytes.to_vec(),
         };
         let (text, content_type, encoding) = payload_text(payload(b"a;b"));
-        assert_eq!((text.as_str(), content_type.as_str(), encoding), ("a;b", "text/csv", None));
+        assert_eq!(
+            (text.as_str(), content_type.as_str(), encoding),
+            ("a;b", "text/csv", None)
+        );
         let (text, _, encoding) = payload_text(payload(&[0xff, 0x00]));
         assert_eq!((text.as_str(), encoding), ("/wA=", Some("base64")));
     }

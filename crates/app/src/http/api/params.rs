@@ -56,7 +56,10 @@ impl Params {
             return Ok(None);
         };
         read(&text).map(Some).map_err(|advice| {
-            Problem::parameter(name, format!("`{name}` is `{}`; {advice}", shortened(&text)))
+            Problem::parameter(
+                name,
+                format!("`{name}` is `{}`; {advice}", shortened(&text)),
+            )
         })
     }
 
@@ -69,7 +72,8 @@ impl Params {
         self.parsed(name, |text| {
             let found = words.iter().find(|(word, _)| *word == text);
             found.map(|(_, value)| *value).ok_or_else(|| {
-                let words: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+                let words: Vec<String> =
+                    words.iter().map(|(word, _)| format!("`{word}`")).collect();
                 format!("use one of {}", words.join(", "))
             })
         })
@@ -130,7 +134,10 @@ mod tests {
             assert_eq!(problem.json(None)["parameter"], "limit");
         }
         assert_eq!(params("").number("limit", 1, 500, 50).unwrap(), 50);
-        assert_eq!(params("limit=500").number("limit", 1, 500, 50).unwrap(), 500);
+        assert_eq!(
+            params("limit=500").number("limit", 1, 500, 50).unwrap(),
+            500
+        );
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! One record from another system: `POST /sources/{source}/contacts`.
 
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rollbook_engine::attempt::{Action, ImportResult};
+use rollbook_engine::issue::Problem as RecordProblem;
+use rollbook_sources::csv::CUT_MARK;
 use rollbook_store::commit::{Delivered, Idempotency};
 use rollbook_store::log::Attempt;
 use rollbook_store::sources::Source;
@@ -27,6 +28,9 @@ pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("ide
 
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
+
+/// How much of a record that is too large is kept.
+const KEPT: usize = 64 << 10;
 
 /// Deliver one record
 ///
@@ -81,14 +85,24 @@ pub(crate) async fn deliver(
         Some(other) if super::batch::is_lines(other) => {
             return Err(Problem::new(
                 Kind::MediaType,
-                format!("`{other}` holds several records; send it to /api/v1/sources/{name}/contacts/batch"),
+                format!(
+                    "`{other}` holds several records; send it to /api/v1/sources/{name}/contacts/batch"
+                ),
             ));
         }
-        other => return Err(body::wrong_media_type(other, "`Content-Type: application/json`")),
+        other => {
+            return Err(body::wrong_media_type(
+                other,
+                "`Content-Type: application/json`",
+            ));
+        }
     }
     let key = idempotency_key(&parts.headers)?;
-    let incoming = incoming(&api, body, key).await?;
-    let mut delivered = receive(&api.app, &source, vec![incoming]).await?;
+    let limit = api.app.config.max_record_bytes;
+    // Of a record that is too large the beginning is delivered, so that the log has it.
+    let (Read::Whole(body) | Read::TooLarge(body)) = body::read(body, limit).await?;
+    let record = incoming(body, key, limit);
+    let mut delivered = receive(&api.app, &source, vec![record]).await?;
     match delivered.pop() {
         Some(delivered) => answer(&api, &source, delivered),
         None => Err(Problem::internal(&"a delivery came to nothing")),
@@ -107,7 +121,12 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
         return Err(Problem::parameter(NAME, twice));
     }
     let key = value.to_str().map(str::trim).unwrap_or_default();
-    if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+    if key.is_empty()
+        || key.len() > MAX_KEY
+        || !key
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    {
         return Err(Problem::parameter(
             NAME,
             format!(
@@ -119,29 +138,46 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
     Ok(Some(key.to_owned()))
 }
 
-/// A record of a body with its key.
-pub(crate) fn keyed(body: Vec<u8>, key: Option<String>) -> Incoming {
+/// A record as it came, with its key. Of one that is longer than `limit` the beginning is kept.
+pub(crate) fn incoming(mut body: Vec<u8>, key: Option<String>, limit: usize) -> Incoming {
+    let idempotency = key.map(|key| Idempotency {
+        key,
+        body_hash: Sha256::digest(&body).into(),
+    });
+    let problem = if body.len() > limit {
+        cut(&mut body);
+        Some(RecordProblem::RecordTooLarge { limit })
+    } else if body
+        .trim_ascii_start()
+        .first()
+        .is_none_or(|byte| *byte != b'{')
+    {
+        // What is no JSON at all is told by the reader; this is what is JSON, but no contact.
+        let reason = "it is not a JSON object".to_owned();
+        Some(RecordProblem::RecordUnreadable { reason })
+    } else {
+        None
+    };
     Incoming {
-        idempotency: key.map(|key| Idempotency {
-            key,
-            body_hash: Sha256::digest(&body).into(),
-        }),
         body,
         content_type: "application/json".to_owned(),
+        idempotency,
+        problem,
     }
 }
 
-/// Reads the record. Of one that is too large its beginning is delivered, so that the log has it.
-async fn incoming(api: &Api, body: Body, key: Option<String>) -> Result<Incoming, Problem> {
-    let (Read::Whole(body) | Read::TooLarge(body)) =
-        body::read(body, api.app.config.max_record_bytes).await?;
-    if body.trim_ascii().is_empty() {
-        return Err(Problem::new(
-            Kind::Record,
-            "the body is empty; send one JSON object",
-        ));
+/// Keeps the beginning of a body, and says so.
+fn cut(body: &mut Vec<u8>) {
+    let mut end = body.len().min(KEPT);
+    while end > 0
+        && body
+            .get(end)
+            .is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000)
+    {
+        end -= 1; // Not in the middle of a character.
     }
-    Ok(keyed(body, key))
+    body.truncate(end);
+    body.extend_from_slice(CUT_MARK.as_bytes());
 }
 
 /// The answer to one record.
@@ -263,6 +299,22 @@ impl PartialSchema for RecordSchema {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_object_or_too_large_is_known_before_it_is_read() {
+        let problem = |body: &str| {
+            let record = incoming(body.as_bytes().to_vec(), None, 70_000);
+            record.problem.map(|problem| problem.code())
+        };
+        assert_eq!(problem(" {\"a\":1}"), None);
+        assert_eq!(problem("{"), None);
+        assert_eq!(problem("[{}]"), Some("record.unreadable"));
+        assert_eq!(problem(""), Some("record.unreadable"));
+        let long = format!("{{\"a\":\"{}\"}}", "ä".repeat(40_000));
+        assert_eq!(problem(&long), Some("record.too_large"));
+        let kept = String::from_utf8(incoming(long.into_bytes(), None, 70_000).body).unwrap();
+        assert!(kept.ends_with(CUT_MARK) && kept.len() <= KEPT + CUT_MARK.len());
+    }
 
     #[test]
     fn idempotency_keys_are_visible_ascii() {

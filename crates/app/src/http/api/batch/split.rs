@@ -186,7 +186,8 @@ impl Splitter {
 
     fn keep(&mut self, bytes: &[u8]) {
         let room = self.kept.saturating_sub(self.piece.len());
-        self.piece.extend_from_slice(&bytes[..room.min(bytes.len())]);
+        self.piece
+            .extend_from_slice(&bytes[..room.min(bytes.len())]);
     }
 
     fn end_piece(&mut self, into: &mut Vec<Vec<u8>>) {
@@ -248,9 +249,17 @@ mod tests {
         let check = |body, records: &[&str], fine| check(Form::Array, body, records, fine);
         check("[]", &[], true);
         check(" [ ] ", &[], true);
-        check("[{\"a\":1},{\"b\":[2,3]}]", &["{\"a\":1}", "{\"b\":[2,3]}"], true);
+        check(
+            "[{\"a\":1},{\"b\":[2,3]}]",
+            &["{\"a\":1}", "{\"b\":[2,3]}"],
+            true,
+        );
         check("\u{feff}[\n {\"a\":1} ,\n 2 ]\n", &["{\"a\":1}", "2"], true);
-        check(r#"[{"a":"],\"{"},"\\",3]"#, &[r#"{"a":"],\"{"}"#, r#""\\""#, "3"], true);
+        check(
+            r#"[{"a":"],\"{"},"\\",3]"#,
+            &[r#"{"a":"],\"{"}"#, r#""\\""#, "3"],
+            true,
+        );
         check("[1,,2]", &["1", "", "2"], true);
         check("[{},x}y,{}]", &["{}", "x}y", "{}"], true);
     }
@@ -272,7 +281,10 @@ mod tests {
         let check = |body, records: &[&str]| check(Form::Lines, body, records, true);
         check("", &[]);
         check("\n\r\n", &[]);
-        check("{\"a\":1}\n{\"b\":2}\r\n\n {3", &["{\"a\":1}", "{\"b\":2}", " {3"]);
+        check(
+            "{\"a\":1}\n{\"b\":2}\r\n\n {3",
+            &["{\"a\":1}", "{\"b\":2}", " {3"],
+        );
         check("\u{feff}{}\n", &["{}"]);
     }
 
