@@ -5,3 +5,4 @@ pub(crate) mod auth;
 pub(crate) mod error;
 pub(crate) mod pages;
 pub(crate) mod router;
+pub(crate) mod session;
