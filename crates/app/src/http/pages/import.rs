@@ -11,6 +11,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
+use rollbook_store::Timestamp;
 use rollbook_store::imports::{Import, ImportId, ImportState};
 use rollbook_store::sources::Source;
 use serde::{Deserialize, Serialize};
@@ -23,9 +24,10 @@ use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::imports::StateTag;
 use crate::http::pages::log::export::BYTE_ORDER_MARK;
 use crate::http::pages::mapping;
-use crate::http::pages::show::{When, bytes, count, counted, duration, sentence};
+use crate::http::pages::show::{When, bytes, count, counted, duration, encode, sentence};
 use crate::http::session::Person;
 use crate::imports::options::ImportOptions;
+use crate::wire::rfc3339;
 
 /// How often a page that watches an import is told how far it is.
 const PACE: Duration = Duration::from_millis(500);
@@ -55,7 +57,6 @@ pub(crate) struct ImportView {
     pub(crate) created: When,
     pub(crate) state: StateTag,
     pub(crate) over: bool,
-    pub(crate) done: bool,
     /// What stopped it.
     pub(crate) error: Option<String>,
     /// Whether it can be cancelled.
@@ -242,7 +243,7 @@ impl ImportView {
     /// An import, with the records it takes in a second, if that is known.
     pub(crate) fn of(import: &Import, rate: Option<u64>, person: &Person) -> ImportView {
         let totals = &import.totals;
-        let log = format!("/settings/logs?range=30d&import={}", import.id);
+        let log = log_of(import);
         let took = import
             .started_at
             .zip(import.finished_at)
@@ -261,7 +262,6 @@ impl ImportView {
             created: person.zone.when(import.created_at),
             state: StateTag::of(import),
             over: import.state.is_over(),
-            done: import.state == ImportState::Done,
             error: import.error.as_deref().map(sentence),
             can_cancel: !import.state.is_over() && !import.cancel_requested && person.may_import(),
             progress: Progress::of(import, rate),
@@ -284,6 +284,21 @@ impl ImportView {
             log,
         }
     }
+}
+
+/// The log of an import: from its beginning to its end, so that the histogram shows nothing else.
+fn log_of(import: &Import) -> String {
+    let begin = import.started_at.unwrap_or(import.created_at);
+    let mut url = format!(
+        "/settings/logs?from={}&import={}",
+        encode(&rfc3339(begin)),
+        import.id
+    );
+    if let Some(end) = import.finished_at {
+        url.push_str("&to=");
+        url.push_str(&encode(&rfc3339(Timestamp(end.0 + 1000))));
+    }
+    url
 }
 
 impl Progress {

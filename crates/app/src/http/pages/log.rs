@@ -188,7 +188,7 @@ pub(super) async fn get(
         ),
         matched_on: choices(
             &query.matched_on,
-            "Matched on anything",
+            "Any match",
             &[
                 IdentifierKind::ExternalId,
                 IdentifierKind::Phone,
