@@ -13,6 +13,8 @@ use rollbook_store::{AnyStore, StoreError, WorkspaceId};
 
 use crate::clock;
 use crate::config::Config;
+use crate::imports::intake::hex;
+use crate::imports::receive::Bindings;
 
 /// The product, open.
 #[derive(Clone)]
@@ -21,6 +23,8 @@ pub(crate) struct App {
     pub(crate) store: AnyStore,
     /// How it was started.
     pub(crate) config: Arc<Config>,
+    /// What the sources that deliver just now are read by.
+    pub(crate) bindings: Arc<Bindings>,
 }
 
 impl App {
@@ -31,6 +35,7 @@ impl App {
         let app = App {
             store,
             config: Arc::new(config),
+            bindings: Arc::default(),
         };
         if app.store.workspaces().await?.is_empty() {
             app.store
@@ -58,8 +63,7 @@ impl App {
 
     /// Where the file of an upload is kept, by the SHA-256 of its content.
     pub(crate) fn file_path(&self, hash: &[u8; 32]) -> PathBuf {
-        let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.config.files.join(name)
+        self.config.files.join(hex(hash))
     }
 }
 

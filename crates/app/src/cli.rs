@@ -135,7 +135,7 @@ fn run(cli: Cli) -> anyhow::Result<Done> {
     // These need neither the database nor other threads.
     match &cli.command {
         Command::Normalize(command) => return command.run(),
-        Command::Read(command) => return command.run(config.max_record_bytes),
+        Command::Read(command) => return command.run(&config),
         Command::Openapi(command) => return command.run(),
         _ => {}
     }
@@ -156,7 +156,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Migrate(command) => command.run(config).await,
         Command::Demo(command) => command.run(config).await,
         Command::Normalize(command) => command.run(),
-        Command::Read(command) => command.run(config.max_record_bytes),
+        Command::Read(command) => command.run(&config),
         Command::Openapi(command) => command.run(),
     }
 }

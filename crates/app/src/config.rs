@@ -26,10 +26,20 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     /// The largest upload in bytes.
     pub(crate) max_file_bytes: u64,
-    /// The largest body of an API call with one record, in bytes.
+    /// The largest record in bytes: a row of a file, or the body of an API call with one record.
     pub(crate) max_record_bytes: usize,
     /// The largest body of a batch call, in bytes.
     pub(crate) max_batch_bytes: usize,
+}
+
+impl Config {
+    /// What is too much for a record of a file.
+    pub(crate) fn csv_limits(&self) -> rollbook_sources::csv::CsvLimits {
+        rollbook_sources::csv::CsvLimits {
+            record: self.max_record_bytes,
+            ..Default::default()
+        }
+    }
 }
 
 /// What the program says about itself while it works, on standard error.
@@ -106,7 +116,7 @@ pub(crate) struct Flags {
           value_parser = parse_bytes, hide_env_values = true)]
     max_file_bytes: Option<u64>,
 
-    /// The largest body of an API call with one record [default: 1MiB]
+    /// The largest record: a row of a file, or the body of an API call with one record [default: 1MiB]
     #[arg(long, global = true, env = "ROLLBOOK_MAX_RECORD_BYTES", value_name = "BYTES",
           value_parser = parse_bytes, hide_env_values = true)]
     max_record_bytes: Option<u64>,
@@ -356,23 +366,16 @@ mod tests {
 
     #[test]
     fn the_example_shows_the_defaults() {
-        let file: File = toml::from_str(&switched_on()).unwrap();
-        let default = |flags: Flags| flags.resolve().unwrap().0;
-        let (mut shown, plain) = (File::default(), default(Flags::default()));
-        shown.clone_from(&file);
-        assert_eq!(shown.database.as_deref(), Some(plain.database.as_str()));
-        assert_eq!(shown.files.as_deref(), Some(plain.files.as_path()));
-        assert_eq!(shown.listen, Some(plain.listen));
-        assert_eq!(shown.max_file_bytes, Some(Bytes(plain.max_file_bytes)));
-        assert_eq!(
-            shown.max_record_bytes,
-            Some(Bytes(plain.max_record_bytes as u64))
-        );
-        assert_eq!(
-            shown.max_batch_bytes,
-            Some(Bytes(plain.max_batch_bytes as u64))
-        );
-        assert_eq!(shown.log_format, Some(LogFormat::default()));
+        let shown: File = toml::from_str(&switched_on()).unwrap();
+        let (config, log) = Flags::default().resolve().unwrap();
+        assert_eq!(shown.database, Some(config.database));
+        assert_eq!(shown.files, Some(config.files));
+        assert_eq!(shown.listen, Some(config.listen));
+        let bytes = |number: usize| Some(Bytes(number as u64));
+        assert_eq!(shown.max_file_bytes, Some(Bytes(config.max_file_bytes)));
+        assert_eq!(shown.max_record_bytes, bytes(config.max_record_bytes));
+        assert_eq!(shown.max_batch_bytes, bytes(config.max_batch_bytes));
+        assert_eq!(shown.log_format, Some(log.format));
     }
 
     #[test]

@@ -5,3 +5,4 @@ pub(crate) mod options;
 pub(crate) mod preview;
 pub(crate) mod receive;
 pub(crate) mod run;
+mod stream;

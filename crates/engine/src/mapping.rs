@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::blank::BlankWords;
 use crate::field::date::{DateDecision, DateEvidence, DateOrder};
-use crate::guess::{Guess, guess_columns};
+use crate::guess::{Guess, guess_table};
 use crate::record::{Cell, Header, Record};
 use crate::schema::{FieldDef, FieldId, FieldKind, Schema};
 
@@ -159,7 +159,8 @@ impl Mapping {
                     .collect()
             })
             .collect();
-        let guesses = guess_columns(&header.names, &texts);
+        let names: Vec<&str> = header.names.iter().map(String::as_str).collect();
+        let guesses = guess_table(&names, &texts);
         let columns = header.names.iter().zip(&guesses).map(|(name, guess)| {
             let by_key = schema.by_key(name.trim()).map(|field| field.key.clone());
             let field = by_key.or_else(|| guess.as_ref().map(|guess| guess.field.to_owned()));

@@ -76,10 +76,14 @@ pub enum ReadError {
     #[error("the encoding `{0}` is not known; use one such as UTF-8 or windows-1252")]
     Encoding(String),
     /// The dialect's characters are of no use.
-    #[error("delimiter and quote must be two different ASCII characters and no line breaks; choose others")]
+    #[error(
+        "delimiter and quote must be two different ASCII characters and no line breaks; choose others"
+    )]
     Dialect,
     /// The header is a record that cannot be read.
-    #[error("the header on line {line} cannot be read: {reason}; correct it, or name the record that is the header")]
+    #[error(
+        "the header on line {line} cannot be read: {reason}; correct it, or name the record that is the header"
+    )]
     Header {
         /// The line it starts on.
         line: u64,
@@ -165,11 +169,7 @@ impl<R: Read + Seek> CsvRows<R> {
     }
 
     /// Opens a file whose dialect is known.
-    pub fn reopen(
-        input: R,
-        dialect: &Dialect,
-        limits: CsvLimits,
-    ) -> Result<CsvRows<R>, ReadError> {
+    pub fn reopen(input: R, dialect: &Dialect, limits: CsvLimits) -> Result<CsvRows<R>, ReadError> {
         let encoding = Encoding::for_label(&dialect.encoding)
             .ok_or_else(|| ReadError::Encoding(dialect.encoding.clone()))?;
         let (mut text, _) = settled(input, Some(encoding))?;
@@ -313,7 +313,10 @@ impl<R: Read> CsvRows<R> {
         let end = line_end(window, open, &self.syntax).unwrap_or(window.len());
         let raw = cut(window[start..end].trim_end_matches('\r'));
         let before = scan::count_breaks(&window.as_bytes()[start..open], &self.syntax) as u64;
-        let reason = format!("the quote that opens on line {} never closes", self.line + before);
+        let reason = format!(
+            "the quote that opens on line {} never closes",
+            self.line + before
+        );
         self.at = end + line_break(window, end, &self.syntax);
         self.line += before + 1;
         self.number += 1;
@@ -386,11 +389,7 @@ impl<R: Read + Seek> CsvFile<R> {
     }
 
     /// Opens a file whose dialect is known, as a resumed import does, and reads its header.
-    pub fn reopen(
-        input: R,
-        dialect: &Dialect,
-        limits: CsvLimits,
-    ) -> Result<CsvFile<R>, ReadError> {
+    pub fn reopen(input: R, dialect: &Dialect, limits: CsvLimits) -> Result<CsvFile<R>, ReadError> {
         CsvFile::below_header(CsvRows::reopen(input, dialect, limits)?)
     }
 }

@@ -83,7 +83,9 @@ fn grid_of(records: &Value) -> Vec<Vec<String>> {
 /// What is wrong with how a file was read, if anything.
 fn fault(expected: &Value, read: &Read) -> Option<String> {
     let kind = expected["kind"].as_str().unwrap();
-    let delimiter = expected["delimiter"].as_str().and_then(|d| d.chars().next());
+    let delimiter = expected["delimiter"]
+        .as_str()
+        .and_then(|d| d.chars().next());
     if kind == "sniff" {
         let quote = expected["quote"].as_str().and_then(|q| q.chars().next());
         let quoted = quote.is_none() || quote == read.quote;
@@ -115,7 +117,9 @@ fn fault(expected: &Value, read: &Read) -> Option<String> {
                 "{} rows, not {}; row {at} is {:?}, not {:?} ({:?} {:?} {})",
                 read.grid.len(),
                 wanted.len(),
-                read.grid.get(at).map(|r| r.iter().take(6).collect::<Vec<_>>()),
+                read.grid
+                    .get(at)
+                    .map(|r| r.iter().take(6).collect::<Vec<_>>()),
                 wanted.get(at).map(|r| r.iter().take(6).collect::<Vec<_>>()),
                 read.delimiter,
                 read.quote,
@@ -197,9 +201,13 @@ fn files_are_read_as_their_own_tests_expect() {
         }
         let listed = EXCEPTIONS.iter().find(|(name, _)| *name == file);
         match (problem, listed) {
-            (Some(problem), Some((_, reason))) => wrong.push(format!("{file}: {problem} ({reason})")),
+            (Some(problem), Some((_, reason))) => {
+                wrong.push(format!("{file}: {problem} ({reason})"))
+            }
             (Some(problem), None) => surprising.push(format!("{file}: {problem}")),
-            (None, Some(_)) => surprising.push(format!("{file}: is read as expected now; take it off the list")),
+            (None, Some(_)) => surprising.push(format!(
+                "{file}: is read as expected now; take it off the list"
+            )),
             (None, None) => {}
         }
     }
@@ -218,7 +226,11 @@ fn broken_files_end_quickly_and_lose_no_line() {
     let fuzz = std::fs::read_dir(folder.join("fuzz")).unwrap();
     let mut files: Vec<PathBuf> = fuzz.map(|entry| entry.unwrap().path()).collect();
     for expected in expectations(&folder) {
-        files.push(folder.join("files").join(expected["file"].as_str().unwrap()));
+        files.push(
+            folder
+                .join("files")
+                .join(expected["file"].as_str().unwrap()),
+        );
     }
     for path in files {
         let bytes = std::fs::read(&path).unwrap();
@@ -233,13 +245,19 @@ fn broken_files_end_quickly_and_lose_no_line() {
         };
         let mut record = CsvRecord::default();
         while file.next(&mut record).unwrap() {}
-        assert!(start.elapsed() < Duration::from_secs(5), "{}", path.display());
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{}",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn east_asian_text_is_decoded_like_its_twin() {
-    let Some(folder) = data("encodings") else { return };
+    let Some(folder) = data("encodings") else {
+        return;
+    };
     let mut found = 0;
     let mut names: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()
@@ -259,18 +277,27 @@ fn east_asian_text_is_decoded_like_its_twin() {
             let read = read(&bytes, &options);
             (read.grid.concat().join("\n"), read.encoding)
         };
-        let lines: Vec<&str> = twin.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = twin
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let twin = lines.join("\n");
         let (alone, guess) = text(&CsvOptions::default());
         found += usize::from(alone == twin);
-        println!("{name}: guessed {guess}, {}", if alone == twin { "right" } else { "wrong" });
+        println!(
+            "{name}: guessed {guess}, {}",
+            if alone == twin { "right" } else { "wrong" }
+        );
         // The standard has neither; one is EUC-JP with more characters.
         if ["johab", "euc_jisx0213"].contains(&name.as_str()) {
             continue;
         }
         let encoding = Encoding::for_label(name);
         assert!(encoding.is_some(), "{name}");
-        let (given, _) = text(&CsvOptions { encoding, ..CsvOptions::default() });
+        let (given, _) = text(&CsvOptions {
+            encoding,
+            ..CsvOptions::default()
+        });
         if given != twin {
             println!("  {name} as {encoding:?}: differs");
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::terminal::{self, plain};
 use super::{Done, usage};
+use crate::config::Config;
 
 /// Show how Rollbook reads a file: encoding, delimiter, quote, header and every record
 ///
@@ -62,7 +63,7 @@ struct Quote(Option<u8>);
 
 impl DialectFlags {
     /// The options for reading a file; what was not said is found out.
-    pub(super) fn options(&self, max_record_bytes: usize) -> anyhow::Result<CsvOptions> {
+    pub(super) fn options(&self, limits: CsvLimits) -> anyhow::Result<CsvOptions> {
         if let (Some(delimiter), Some(Quote(Some(quote)))) = (self.delimiter, self.quote)
             && delimiter == quote
         {
@@ -73,10 +74,7 @@ impl DialectFlags {
             quote: self.quote.map(|Quote(quote)| quote),
             encoding: self.encoding,
             header_row: None,
-            limits: CsvLimits {
-                record: max_record_bytes,
-                ..CsvLimits::default()
-            },
+            limits,
         })
     }
 }
@@ -97,8 +95,8 @@ struct UnreadableJson<'a> {
 
 impl Read {
     /// Prints the file's dialect and records.
-    pub(super) fn run(&self, max_record_bytes: usize) -> anyhow::Result<Done> {
-        let options = self.dialect.options(max_record_bytes)?;
+    pub(super) fn run(&self, config: &Config) -> anyhow::Result<Done> {
+        let options = self.dialect.options(config.csv_limits())?;
         let name = self.file.display();
         let file = File::open(&self.file).with_context(|| format!("`{name}` cannot be opened"))?;
         let mut rows =

@@ -1,13 +1,25 @@
 //! Taking a file in: storing it, finding out how it is to be read, guessing its mapping, queueing the import.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
 
 use rollbook_engine::mapping::Mapping;
-use rollbook_store::imports::Import;
+use rollbook_engine::record::{Cell, Header, Record};
+use rollbook_sources::csv::{CsvFile, CsvOptions, ReadError};
+use rollbook_store::imports::{Import, ImportId, ImportState, NewImport};
 use rollbook_store::sources::Source;
+use sha2::{Digest, Sha256};
 
-use crate::app::App;
+use crate::app::{App, locale};
+use crate::clock;
 use crate::imports::options::ImportOptions;
+
+/// Records that are looked at to guess a mapping.
+const SAMPLED: usize = 200;
+
+/// Values of a column that are shown.
+const SHOWN: usize = 5;
 
 /// Why a file cannot be imported.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +46,21 @@ pub(crate) enum IntakeError {
     /// The import is past the state in which this could be done.
     #[error("the import is {0} already, so its mapping cannot be changed")]
     Begun(&'static str),
-    /// The file could not be stored.
-    #[error("the file cannot be stored: {0}")]
+    /// The file could not be stored or read back.
+    #[error("the file cannot be stored or read: {0}")]
     Io(#[from] std::io::Error),
     /// The store said no.
     #[error(transparent)]
     Store(#[from] rollbook_store::StoreError),
+}
+
+impl From<ReadError> for IntakeError {
+    fn from(error: ReadError) -> IntakeError {
+        match error {
+            ReadError::Io(error) => IntakeError::Io(error),
+            other => IntakeError::Unreadable(other.to_string()),
+        }
+    }
 }
 
 /// What a look into a file showed.
@@ -49,7 +70,7 @@ pub(crate) struct Inspection {
     pub(crate) options: ImportOptions,
     /// One entry a column.
     pub(crate) columns: Vec<Column>,
-    /// Rows that were looked at, at most.
+    /// How many records were looked at.
     pub(crate) sampled: usize,
 }
 
@@ -75,28 +96,266 @@ pub(crate) async fn take_in(
     file_name: &str,
     created_by: &str,
 ) -> Result<Import, IntakeError> {
-    let _ = (app, source, file, file_name, created_by);
-    Err(IntakeError::Unreadable("not built yet".to_owned()))
+    if source.paused {
+        return Err(IntakeError::Paused(source.settings.name.clone()));
+    }
+    let folder = app.config.files.clone();
+    let limit = app.config.max_file_bytes;
+    let name = file_name.to_owned();
+    let (hash, size) = blocking(move || keep(file, &folder, limit, &name)).await?;
+    let import = NewImport {
+        id: ImportId(uuid::Uuid::now_v7()),
+        workspace: source.workspace,
+        source: source.id,
+        file_name: file_name.to_owned(),
+        file_size: size,
+        file_hash: hash,
+        created_by: created_by.to_owned(),
+        created_at: clock::now(),
+        options: None,
+        state: ImportState::Uploaded,
+    };
+    Ok(app.store.create_import(import).await?)
 }
 
-/// Looks into a file: how is it to be read, and where do its columns go?
+/// Looks into a file: how is it to be read, and where do its columns go? What `told` says is not guessed.
 pub(crate) async fn inspect(
     app: &App,
     source: &Source,
     path: &Path,
     file_name: &str,
+    told: &CsvOptions,
 ) -> Result<Inspection, IntakeError> {
-    let _ = (app, source, path, file_name);
-    Err(IntakeError::Unreadable("not built yet".to_owned()))
+    let schema = app.schema(source.workspace).await?;
+    let (path, name, mut told) = (path.to_owned(), file_name.to_owned(), told.clone());
+    told.limits = app.config.csv_limits();
+    blocking(move || {
+        refuse_foreign(&path, &name)?;
+        let mut file = CsvFile::open(File::open(&path)?, &told)?;
+        let header = file.header().clone();
+        let records: Vec<Record> = file
+            .take(SAMPLED)?
+            .into_iter()
+            .map(|record| record.record)
+            .collect();
+        let (mapping, guesses) = Mapping::guess(&header, &records, &schema);
+        let columns = header
+            .names
+            .iter()
+            .enumerate()
+            .map(|(column, name)| Column {
+                name: name.clone(),
+                samples: samples(&records, column),
+                field: mapping.columns[column].field.clone(),
+                reason: guesses[column].as_ref().map(|guess| guess.reason.clone()),
+            });
+        Ok(Inspection {
+            columns: columns.collect(),
+            sampled: records.len(),
+            options: ImportOptions {
+                dialect: file.dialect().clone(),
+                header: header.names,
+                mapping,
+                region: None,
+            },
+        })
+    })
+    .await
 }
 
-/// Agrees to an import: stores how it is read and mapped, and queues it. With no mapping the guessed one is used.
+/// Agrees to an import: stores how it is read and mapped, and queues it.
 pub(crate) async fn start(
     app: &App,
     source: &Source,
     import: &Import,
-    mapping: Option<Mapping>,
+    options: &ImportOptions,
 ) -> Result<Import, IntakeError> {
-    let _ = (app, source, import, mapping);
-    Err(IntakeError::Unreadable("not built yet".to_owned()))
+    if import.state != ImportState::Uploaded {
+        return Err(IntakeError::Begun(import.state.key()));
+    }
+    check_mapping(app, source, options).await?;
+    let json = serde_json::to_string(options)
+        .map_err(|error| IntakeError::Unreadable(error.to_string()))?;
+    Ok(app
+        .store
+        .set_import_options(source.workspace, import.id, json, true)
+        .await?)
+}
+
+/// Whether the mapping fits the file's header and the workspace's fields.
+pub(crate) async fn check_mapping(
+    app: &App,
+    source: &Source,
+    options: &ImportOptions,
+) -> Result<(), IntakeError> {
+    let schema = app.schema(source.workspace).await?;
+    let workspace = app.workspace().await?;
+    let header = Header {
+        names: options.header.clone(),
+    };
+    match options
+        .mapping
+        .bind(&header, &schema, &locale(&workspace.settings, source))
+    {
+        Ok(_) => Ok(()),
+        Err(errors) => Err(IntakeError::Mapping(
+            errors.iter().map(ToString::to_string).collect(),
+        )),
+    }
+}
+
+/// Where an import's file is.
+pub(crate) fn file_of(app: &App, import: &Import) -> PathBuf {
+    app.file_path(&import.file_hash)
+}
+
+/// Runs file work where it may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IntakeError> + Send + 'static,
+) -> Result<T, IntakeError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(IntakeError::Unreadable(format!(
+            "reading the file broke off: {error}"
+        ))),
+    }
+}
+
+/// Moves an upload into the folder, named by its content.
+fn keep(
+    mut file: tempfile::NamedTempFile,
+    folder: &Path,
+    limit: u64,
+    name: &str,
+) -> Result<([u8; 32], u64), IntakeError> {
+    let size = file.as_file().metadata()?.len();
+    if size > limit {
+        return Err(IntakeError::TooLarge { limit });
+    }
+    refuse_foreign(file.path(), name)?;
+    file.rewind()?;
+    let hash = hash_of(file.as_file_mut())?;
+    let path = folder.join(hex(&hash));
+    if !path.exists() {
+        file.as_file().sync_all()?;
+        match file.persist(&path) {
+            Ok(_) => {}
+            // Another file system: copy, then rename, so that nobody ever sees half a file.
+            Err(error) => {
+                let mut copy = tempfile::NamedTempFile::new_in(folder)?;
+                std::io::copy(&mut File::open(error.file.path())?, copy.as_file_mut())?;
+                copy.as_file().sync_all()?;
+                copy.persist(&path).map_err(|error| error.error)?;
+            }
+        }
+    }
+    Ok((hash, size))
+}
+
+/// The SHA-256 of what is left of a file.
+fn hash_of(file: &mut File) -> Result<[u8; 32], std::io::Error> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hasher.finalize().into());
+        }
+        hasher.update(&buffer[..read]);
+    }
+}
+
+/// A hash as file names and people write it.
+pub(crate) fn hex(hash: &[u8; 32]) -> String {
+    use std::fmt::Write;
+    hash.iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// First bytes of files that are no delimited text, what they are, and what to do about it.
+const FOREIGN: [(&[u8], &str, &str); 9] = [
+    (
+        b"PK\x03\x04",
+        "an Excel workbook or another ZIP container",
+        "open it and save it as CSV UTF-8",
+    ),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old Excel workbook",
+        "open it and save it as CSV UTF-8",
+    ),
+    (
+        b"%PDF",
+        "a PDF",
+        "export the data as CSV from the program that made it",
+    ),
+    (b"\x89PNG", "a picture", "upload a CSV file"),
+    (b"\xff\xd8\xff", "a picture", "upload a CSV file"),
+    (b"GIF8", "a picture", "upload a CSV file"),
+    (
+        b"\x1f\x8b",
+        "a gzip archive",
+        "unpack it and upload the CSV file inside",
+    ),
+    (b"BEGIN:VCARD", "a vCard file", "export the contacts as CSV"),
+    (
+        b"SQLite format 3\0",
+        "a database",
+        "export the contacts as CSV",
+    ),
+];
+
+/// Refuses what is certainly no delimited text, by its first bytes; the name only helps the message.
+fn refuse_foreign(path: &Path, name: &str) -> Result<(), IntakeError> {
+    let mut start = Vec::new();
+    File::open(path)?.take(4096).read_to_end(&mut start)?;
+    if start.is_empty() {
+        return Err(IntakeError::Unreadable(format!(
+            "`{name}` is empty; choose a file with a header row and records"
+        )));
+    }
+    if let Some((_, what, todo)) = FOREIGN
+        .iter()
+        .find(|(magic, _, _)| start.starts_with(magic))
+    {
+        return Err(IntakeError::Unreadable(format!(
+            "`{name}` is {what}, not a CSV file; {todo}"
+        )));
+    }
+    // Text in UTF-16 has a zero in every other byte at most; programs and pictures have runs of them.
+    let zeros = start
+        .windows(3)
+        .filter(|window| *window == [0, 0, 0])
+        .count();
+    if zeros > 8
+        && !start.starts_with(&[0, 0, 0xfe, 0xff])
+        && !start.starts_with(&[0xff, 0xfe, 0, 0])
+    {
+        return Err(IntakeError::Unreadable(format!(
+            "`{name}` is not a text file; upload a CSV file (comma, semicolon or tab separated)"
+        )));
+    }
+    Ok(())
+}
+
+fn samples(records: &[Record], column: usize) -> Vec<String> {
+    let texts = records
+        .iter()
+        .filter_map(|record| match record.cell(column) {
+            Cell::Text(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            _ => None,
+        });
+    let mut samples: Vec<String> = Vec::new();
+    for text in texts {
+        if samples.len() == SHOWN {
+            break;
+        }
+        if !samples.contains(&text) {
+            samples.push(text);
+        }
+    }
+    samples
 }

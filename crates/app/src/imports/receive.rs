@@ -1,9 +1,21 @@
 //! Receiving records from another system: one, or a batch.
 
-use rollbook_store::commit::{Delivered, Idempotency};
-use rollbook_store::sources::Source;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use crate::app::App;
+use rollbook_engine::candidate::Candidate;
+use rollbook_engine::issue::{Issue, Problem};
+use rollbook_engine::mapping::{Binding, Mapping};
+use rollbook_engine::normalise::Normaliser;
+use rollbook_engine::policy::Policy;
+use rollbook_sources::json;
+use rollbook_store::WorkspaceId;
+use rollbook_store::commit::{Batch, Delivered, Delivery, Idempotency, Payload};
+use rollbook_store::sources::{NewSource, Source, SourceId};
+
+use crate::app::{App, locale};
+use crate::clock;
 
 /// One record as it came in.
 #[derive(Debug, Clone)]
@@ -14,6 +26,8 @@ pub(crate) struct Incoming {
     pub(crate) content_type: String,
     /// The sender's key.
     pub(crate) idempotency: Option<Idempotency>,
+    /// Why it cannot be read, where that is known already.
+    pub(crate) problem: Option<Problem>,
 }
 
 /// Why a delivery was refused as a whole.
@@ -30,6 +44,27 @@ pub(crate) enum ReceiveError {
     Store(#[from] rollbook_store::StoreError),
 }
 
+/// How long a source's binding is used before settings and fields are looked at again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Bindings of the sources that deliver just now.
+#[derive(Debug, Default)]
+pub(crate) struct Bindings(Mutex<HashMap<(WorkspaceId, SourceId), Bound>>);
+
+/// What a source's records are read by, and since when.
+#[derive(Debug, Clone)]
+struct Bound {
+    settings: NewSource,
+    paths: Arc<Vec<String>>,
+    binding: Arc<Binding>,
+    since: Instant,
+}
+
+thread_local! {
+    /// Each thread that answers requests reads records by itself.
+    static NORMALISER: Normaliser = Normaliser::new();
+}
+
 /// Reads, normalises and commits records in order; answers when they are on disk. A body that is no record becomes a
 /// failure in the log.
 pub(crate) async fn receive(
@@ -37,6 +72,89 @@ pub(crate) async fn receive(
     source: &Source,
     records: Vec<Incoming>,
 ) -> Result<Vec<Delivered>, ReceiveError> {
-    let _ = (app, source, records);
-    Err(ReceiveError::Paused("not built yet".to_owned()))
+    if source.paused {
+        return Err(ReceiveError::Paused(source.settings.name.clone()));
+    }
+    let bound = bound(app, source).await?;
+    let deliveries = NORMALISER.with(|normaliser| {
+        records
+            .into_iter()
+            .map(|one| delivery(one, normaliser, &bound))
+            .collect()
+    });
+    let batch = Batch {
+        workspace: source.workspace,
+        source: source.id,
+        policy: Policy::standard(source.settings.mode, &source.settings.namespace),
+        schema: Arc::clone(bound.binding.schema()),
+        received_at: clock::now(),
+        deliveries,
+    };
+    Ok(app.store.deliver(batch).await?)
+}
+
+fn delivery(incoming: Incoming, normaliser: &Normaliser, bound: &Bound) -> Delivery {
+    let candidate = match incoming
+        .problem
+        .map_or_else(|| read(&incoming.body, normaliser, bound), Err)
+    {
+        Ok(candidate) => candidate,
+        Err(problem) => Candidate::unreadable(Issue::of_record(&problem)),
+    };
+    Delivery {
+        candidate,
+        payload: Payload {
+            content_type: incoming.content_type,
+            bytes: incoming.body,
+        },
+        row: None,
+        idempotency: incoming.idempotency,
+        replay_of: None,
+    }
+}
+
+fn read(body: &[u8], normaliser: &Normaliser, bound: &Bound) -> Result<Candidate, Problem> {
+    let text = std::str::from_utf8(body).map_err(|error| Problem::RecordUnreadable {
+        reason: format!("it is not UTF-8: {error}"),
+    })?;
+    Ok(normaliser.normalise(&json::to_record(text, &bound.paths)?, &bound.binding))
+}
+
+/// What the records of a source are read by: its own mapping, or the names that are commonly used.
+async fn bound(app: &App, source: &Source) -> Result<Bound, ReceiveError> {
+    let key = (source.workspace, source.id);
+    let kept = app
+        .bindings
+        .0
+        .lock()
+        .ok()
+        .and_then(|bindings| bindings.get(&key).cloned());
+    if let Some(bound) =
+        kept.filter(|bound| bound.since.elapsed() < FRESH && bound.settings == source.settings)
+    {
+        return Ok(bound);
+    }
+    let schema = app.schema(source.workspace).await?;
+    let workspace = app.workspace().await?;
+    let mapping = match &source.settings.mapping {
+        Some(json) => serde_json::from_str(json)
+            .map_err(|error| ReceiveError::Mapping(vec![format!("the mapping: {error}")]))?,
+        None => Mapping::json_default(&schema),
+    };
+    let header = mapping.paths();
+    let binding = mapping
+        .bind(&header, &schema, &locale(&workspace.settings, source))
+        .map_err(|errors| {
+            ReceiveError::Mapping(errors.iter().map(ToString::to_string).collect())
+        })?;
+    let bound = Bound {
+        settings: source.settings.clone(),
+        paths: Arc::new(header.names),
+        binding: Arc::new(binding),
+        since: Instant::now(),
+    };
+    if let Ok(mut bindings) = app.bindings.0.lock() {
+        bindings.insert(key, bound.clone());
+    }
+    Ok(bound)
 }

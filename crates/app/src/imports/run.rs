@@ -1,11 +1,29 @@
 //! Running an import: batches of the file through the engine into the store, from the cursor to the end.
 
-use rollbook_store::imports::{Import, Lease};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rollbook_engine::policy::Policy;
+use rollbook_store::StoreError;
+use rollbook_store::commit::{Batch, Delivery, ImportStep};
+use rollbook_store::imports::{Import, ImportState, Lease};
+use rollbook_store::sources::Source;
 
 use crate::app::App;
+use crate::clock;
+use crate::imports::intake::{IntakeError, file_of};
+use crate::imports::options::ImportOptions;
+use crate::imports::stream;
 
 /// How long a worker may be silent before another takes its import over, in milliseconds.
 pub(crate) const LEASE_MILLIS: i64 = 3_000;
+
+/// Records that are committed together. Live deliveries pass between two batches.
+const BATCH: usize = 8_000;
+
+/// Payload bytes that are committed together at most, so that large records make smaller batches.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Why a run stopped before its end. Progress is read from the import itself.
 #[derive(Debug, thiserror::Error)]
@@ -13,16 +31,186 @@ pub(crate) enum RunError {
     /// Another worker has the import now; nothing is wrong.
     #[error("another worker runs this import now")]
     LeaseLost,
-    /// It cannot be finished; the import is marked as failed with this text.
-    #[error("{0}")]
-    Fail(String),
     /// The store said no; the import stays as it is and is resumed later.
     #[error(transparent)]
-    Store(#[from] rollbook_store::StoreError),
+    Store(StoreError),
 }
 
-/// Runs a claimed import to its end, or until a person cancels it. Returns the import as it stands then.
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> RunError {
+        match error {
+            StoreError::LeaseLost => RunError::LeaseLost,
+            other => RunError::Store(other),
+        }
+    }
+}
+
+/// How a run ended.
+enum Ended {
+    AtTheEnd,
+    Cancelled,
+    Failed(String),
+}
+
+/// Runs a claimed import to its end, or until a person cancels it. Returns the import as it stands then. What cannot
+/// be read ends the import as failed, with the reason; what was committed stays.
 pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Import, RunError> {
-    let _ = (app, import, lease);
-    Err(RunError::Fail("not built yet".to_owned()))
+    let alive = Heartbeat::start(app.clone(), &import, lease);
+    let ended = match commit_all(app, &import, lease, &alive).await {
+        Ok(ended) => ended,
+        Err(Stopped::Run(error)) => return Err(error),
+        Err(Stopped::Intake(IntakeError::Store(error))) => return Err(error.into()),
+        Err(Stopped::Intake(error)) => Ended::Failed(error.to_string()),
+    };
+    let (state, error) = match ended {
+        Ended::AtTheEnd => (ImportState::Done, None),
+        Ended::Cancelled => (ImportState::Cancelled, None),
+        Ended::Failed(error) => (ImportState::Failed, Some(error)),
+    };
+    Ok(app
+        .store
+        .finish_import(
+            import.workspace,
+            import.id,
+            lease,
+            state,
+            error,
+            clock::now(),
+        )
+        .await?)
+}
+
+/// What stopped a run: the file, or the store.
+enum Stopped {
+    Intake(IntakeError),
+    Run(RunError),
+}
+
+impl From<IntakeError> for Stopped {
+    fn from(error: IntakeError) -> Stopped {
+        Stopped::Intake(error)
+    }
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Stopped {
+        Stopped::Run(error.into())
+    }
+}
+
+async fn commit_all(
+    app: &App,
+    import: &Import,
+    lease: Lease,
+    alive: &Heartbeat,
+) -> Result<Ended, Stopped> {
+    let Some(source) = source_of(app, import).await? else {
+        return Ok(Ended::Failed("its source is gone".to_owned()));
+    };
+    let Some(options) = import
+        .options
+        .as_deref()
+        .and_then(|json| serde_json::from_str::<ImportOptions>(json).ok())
+    else {
+        return Ok(Ended::Failed(
+            "how its file is read was never stored; upload the file again".to_owned(),
+        ));
+    };
+    let prepared = stream::prepare(app, &source, &file_of(app, import), &options).await?;
+    app.store
+        .set_expected_records(import.workspace, import.id, lease, prepared.records)
+        .await?;
+    let policy = Policy::standard(source.settings.mode, &source.settings.namespace);
+    let mut records = stream::records(&prepared, import.cursor);
+    let mut cursor = import.cursor;
+    loop {
+        let deliveries = next_batch(&mut records).await?;
+        if deliveries.is_empty() {
+            return Ok(Ended::AtTheEnd);
+        }
+        if alive.asked_to_stop() {
+            return Ok(Ended::Cancelled);
+        }
+        let batch = Batch {
+            workspace: import.workspace,
+            source: source.id,
+            policy: policy.clone(),
+            schema: Arc::clone(prepared.binding.schema()),
+            received_at: clock::now(),
+            deliveries,
+        };
+        let step = ImportStep {
+            import: import.id,
+            lease,
+            cursor,
+        };
+        cursor += app.store.commit_import_batch(batch, step).await?.records;
+    }
+}
+
+/// Chunks of the file until there are enough for a batch; nothing at the end.
+async fn next_batch(records: &mut stream::Records) -> Result<Vec<Delivery>, IntakeError> {
+    let mut batch: Vec<Delivery> = Vec::with_capacity(BATCH);
+    let mut bytes = 0;
+    while batch.len() < BATCH && bytes < BATCH_BYTES {
+        let Some(chunk) = records.next().await? else {
+            break;
+        };
+        bytes += chunk
+            .iter()
+            .map(|delivery| delivery.payload.bytes.len())
+            .sum::<usize>();
+        batch.extend(chunk);
+    }
+    Ok(batch)
+}
+
+/// The source that an import belongs to.
+pub(crate) async fn source_of(app: &App, import: &Import) -> Result<Option<Source>, StoreError> {
+    let sources = app.store.sources(import.workspace).await?;
+    Ok(sources
+        .into_iter()
+        .find(|source| source.id == import.source))
+}
+
+/// Keeps the lease alive, also while the file is only looked at, and learns when a person asks to stop.
+struct Heartbeat {
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Heartbeat {
+    fn start(app: App, import: &Import, lease: Lease) -> Heartbeat {
+        let stop = Arc::new(AtomicBool::new(import.cancel_requested));
+        let (workspace, id) = (import.workspace, import.id);
+        let told = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut beat =
+                tokio::time::interval(Duration::from_millis(LEASE_MILLIS.unsigned_abs() / 6));
+            loop {
+                beat.tick().await;
+                match app
+                    .store
+                    .renew_lease(workspace, id, lease, clock::now(), LEASE_MILLIS)
+                    .await
+                {
+                    Ok(true) => {}
+                    Ok(false) => told.store(true, Ordering::Relaxed),
+                    // The next commit meets the same error and reports it.
+                    Err(_) => return,
+                }
+            }
+        });
+        Heartbeat { stop, task }
+    }
+
+    fn asked_to_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }

@@ -23,35 +23,51 @@ pub fn parse(text: &str) -> Result<&'static str, Problem> {
         .ok_or(Problem::CountryUnknown)
 }
 
-/// The country with this code.
+/// The country with this code of two letters.
 pub(crate) fn find_code(code: &str) -> Option<&'static str> {
-    match *code.as_bytes() {
-        [first, second] => {
-            let code = [first.to_ascii_uppercase(), second.to_ascii_uppercase()];
-            let code = match &code {
-                b"UK" => b"GB",
-                b"EL" => b"GR",
-                other => other,
-            };
-            let found = COUNTRIES.binary_search_by(|country| country.alpha2.as_bytes().cmp(code));
-            found.ok().map(|position| COUNTRIES[position].alpha2)
-        }
-        [_, _, _] if code.is_ascii() => COUNTRIES
-            .iter()
-            .find(|country| country.alpha3.eq_ignore_ascii_case(code) || country.numeric == code)
-            .map(|country| country.alpha2),
-        _ => None,
-    }
+    let &[first, second] = code.as_bytes() else {
+        return None;
+    };
+    let code = [first.to_ascii_uppercase(), second.to_ascii_uppercase()];
+    let code = match &code {
+        b"UK" => b"GB",
+        b"EL" => b"GR",
+        other => other,
+    };
+    let position = *POSITIONS.get(slot(*code)?)?;
+    COUNTRIES
+        .get(usize::from(position))
+        .map(|country| country.alpha2)
 }
 
-/// The country with this name, in one of the languages we know it in.
+/// Where a country of each pair of letters stands in the table; past its end, if there is none.
+static POSITIONS: LazyLock<[u8; 26 * 26]> = LazyLock::new(|| {
+    let mut positions = [u8::MAX; 26 * 26];
+    for (position, country) in (0..u8::MAX).zip(COUNTRIES) {
+        if let &[first, second] = country.alpha2.as_bytes()
+            && let Some(slot) = slot([first, second])
+        {
+            positions[slot] = position;
+        }
+    }
+    positions
+});
+
+fn slot(code: [u8; 2]) -> Option<usize> {
+    let [first, second] = code;
+    (first.is_ascii_uppercase() && second.is_ascii_uppercase())
+        .then(|| usize::from(first - b'A') * 26 + usize::from(second - b'A'))
+}
+
+/// The country with this name, in one of the languages we know it in, or with this code of three letters or digits.
 pub(crate) fn find_name(name: &str) -> Option<&'static str> {
     static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
         let names = COUNTRIES.iter().flat_map(|country| {
-            country
+            let names = country
                 .names
                 .split('|')
-                .map(|name| (key(name), country.alpha2))
+                .chain([country.alpha3, country.numeric]);
+            names.map(|name| (key(name), country.alpha2))
         });
         names.collect()
     });
@@ -170,7 +186,7 @@ mod tests {
             for code in [country.alpha2, country.alpha3, country.numeric] {
                 assert_eq!(parse(code), Ok(country.alpha2), "{code}");
             }
-            for name in country.names.split('|') {
+            for name in country.names.split('|').chain([country.alpha3]) {
                 let owner = owners.insert(key(name), country.alpha2);
                 assert!(owner.is_none_or(|owner| owner == country.alpha2), "{name}");
                 assert_eq!(parse(name), Ok(country.alpha2), "{name}");

@@ -1,6 +1,6 @@
 //! Dates: calendar days and partial dates, as people and programs write them.
 //!
-//! Text is understood in two steps. [`scan`](self) first says what is *written*: one date, or, for numeric forms such
+//! Text is understood in two steps. `field/date/scan.rs` first says what is *written*: one date, or, for numeric forms such
 //! as `10/09/03`, what each [`DateOrder`] would make of it. Then the order is applied. Without an order a numeric date
 //! is taken only if every order that can read it gives the same day; otherwise it is ambiguous. A guess is never made
 //! from one value: the order of a column comes from all of its values, see [`DateEvidence`].

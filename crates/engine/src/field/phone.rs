@@ -131,11 +131,11 @@ impl PhoneReader {
         let region = region.and_then(|region| self.region(region));
         let mut parts = Vec::new();
         for segment in text.split(['|', '\n']).flat_map(|part| part.split(":::")) {
-            self.group(segment, &[',', ';'], region, &mut |part, joined| {
-                if joined || !part.contains('/') {
+            self.group(segment, COMMA, region, &mut |part, joined| {
+                if joined || !(part.contains('/') && part.contains(char::is_numeric)) {
                     parts.push(part);
                 } else {
-                    self.group(part, &['/'], region, &mut |part, _| parts.push(part));
+                    self.group(part, SLASH, region, &mut |part, _| parts.push(part));
                 }
             });
         }
@@ -174,8 +174,11 @@ impl PhoneReader {
     }
 
     fn read(&self, text: &str, region: Option<Region>) -> Option<PhoneNumber> {
+        if text.len() > MAX_BYTES {
+            return None;
+        }
         let letters = letter_runs(text);
-        if letters > 1 || text.len() > MAX_BYTES {
+        if letters > 1 {
             return None;
         }
         let parsed = self.util.parse(text, region).ok()?;
@@ -237,19 +240,28 @@ impl PhoneReader {
                 self.reads(whole(pieces), region)
                     && !(1..count).any(|at| {
                         let (left, right) = (whole(&pieces[..at]), whole(&pieces[at..]));
-                        begins_anew(right, signs)
-                            && self.reads(left, region)
-                            && self.reads(right, region)
+                        if signs == SLASH {
+                            begins_number(right)
+                                && self.reads(left, region)
+                                && self.reads(right, region)
+                        } else {
+                            is_another(right)
+                                || self.reads(left, region) && self.reads(right, region)
+                        }
                     })
             };
             let ends_well = |&count: &usize| {
                 rest.get(count)
-                    .is_none_or(|next| begins_anew(&text[next.clone()], signs))
+                    .is_none_or(|next| signs != SLASH || begins_number(&text[next.clone()]))
             };
-            let joined = (1..=longest)
-                .rev()
-                .find(|count| ends_well(count) && is_one(count))
-                .or_else(|| (1..=longest).rev().find(is_one));
+            // The last piece stands alone, whatever it is; reading costs.
+            let joined = match rest {
+                [_] => None,
+                _ => (1..=longest)
+                    .rev()
+                    .find(|count| ends_well(count) && is_one(count))
+                    .or_else(|| (2..=longest).rev().find(is_one)),
+            };
             let (part, others) = rest.split_at(joined.unwrap_or(1));
             found(whole(part), part.len() > 1);
             rest = others;
@@ -267,11 +279,20 @@ const MAX_PIECES: usize = 4;
 /// The most pieces of a cell in which numbers are put together; more are no list of a person's numbers, and trying costs.
 const MAX_JOINED: usize = 32;
 
-/// Whether what stands behind a sign may be another number.
+const COMMA: &[char] = &[',', ';'];
+const SLASH: &[char] = &['/'];
+
+/// Whether the text begins as a number does.
 ///
-/// Behind a slash, 234567 is the rest of a number, even where it could be one: another begins as numbers do.
-fn begins_anew(text: &str, signs: &[char]) -> bool {
-    signs != ['/'] || text.starts_with(['0', '+', '('])
+/// Behind a slash, 234567 is the rest of a number, even where it could be one by itself.
+fn begins_number(text: &str) -> bool {
+    text.starts_with(['0', '+', '('])
+}
+
+/// Whether what stands behind a comma is meant as another number, however bad, and not as an extension: libphonenumber
+/// takes any digits there for one, and a second number with a slip of the pen would vanish in the first.
+fn is_another(text: &str) -> bool {
+    begins_number(text) || text.len() > 6 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Where the pieces between the signs stand in the text, trimmed, without empty ones.
@@ -541,7 +562,14 @@ mod tests {
                 "US",
                 vec!["tel:030/123456;ext=3;phone-context=+49"],
             ),
-            ("650 253 0000, n/a", "US", vec!["650 253 0000", "n", "a"]),
+            ("030 1234567, 01712", "DE", vec!["030 1234567", "01712"]),
+            (
+                "650 253 0000, 4155552",
+                "US",
+                vec!["650 253 0000", "4155552"],
+            ),
+            ("650 253 0000; 17", "US", vec!["650 253 0000; 17"]),
+            ("650 253 0000, n/a", "US", vec!["650 253 0000", "n/a"]),
             ("bad; 650 253 0000", "US", vec!["bad", "650 253 0000"]),
             (" , 650 253 0000 ;", "US", vec!["650 253 0000"]),
             ("650/253/0000", "US", vec!["650/253/0000"]),

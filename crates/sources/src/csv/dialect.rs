@@ -35,7 +35,11 @@ pub struct Dialect {
 impl Dialect {
     /// What the scanner needs of it; none if a character is not one byte of ASCII or serves two ends.
     pub(crate) fn syntax(&self, max_breaks: usize) -> Option<Syntax> {
-        let byte = |c: char| u8::try_from(c).ok().filter(|b| b.is_ascii() && !is_break(*b));
+        let byte = |c: char| {
+            u8::try_from(c)
+                .ok()
+                .filter(|b| b.is_ascii() && !is_break(*b))
+        };
         let delimiter = byte(self.delimiter)?;
         let quote = match self.quote {
             Some(quote) => Some(byte(quote)?),
@@ -103,12 +107,7 @@ const ODD_DELIMITERS: &[u8] = b"+#*=&/!%$@_-.";
 const ROWS: usize = 500;
 
 /// Finds out the dialect of a text from its first part; `whole` says that there is no more.
-pub(crate) fn sniff(
-    text: &str,
-    whole: bool,
-    encoding: Encoding,
-    options: &CsvOptions,
-) -> Dialect {
+pub(crate) fn sniff(text: &str, whole: bool, encoding: Encoding, options: &CsvOptions) -> Dialect {
     let (given, start) = match announced(text) {
         Some((delimiter, start)) => (options.delimiter.or(Some(delimiter)), start),
         None => (options.delimiter, 0),
@@ -433,7 +432,10 @@ impl Survey {
         if is_coated(span) {
             return 1.0;
         }
-        if cell.starts_with(['"', '\'']) && cell.len() > 1 && !cell[1..].starts_with(char::is_alphabetic) {
+        if cell.starts_with(['"', '\''])
+            && cell.len() > 1
+            && !cell[1..].starts_with(char::is_alphabetic)
+        {
             return 0.5;
         }
         match look(cell) {
@@ -442,9 +444,10 @@ impl Survey {
             Look::Other => {
                 let foreign = |mark: u8| {
                     mark != self.syntax.delimiter
-                        && cell.bytes().zip(cell.bytes().skip(1).chain([b'.'])).any(
-                            |(byte, next)| byte == mark && (mark == b'\t' || next != b' '),
-                        )
+                        && cell
+                            .bytes()
+                            .zip(cell.bytes().skip(1).chain([b'.']))
+                            .any(|(byte, next)| byte == mark && (mark == b'\t' || next != b' '))
                 };
                 if [b'\t', b';', b'|', b','].into_iter().any(foreign) || cell.contains('"') {
                     0.4

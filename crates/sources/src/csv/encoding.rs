@@ -84,7 +84,8 @@ impl Encoding {
         if start.starts_with(&[0, 0, 0xFE, 0xFF]) {
             return Some(Encoding::UTF_32BE);
         }
-        encoding_rs::Encoding::for_bom(start).map(|(encoding, _)| Encoding(Kind::Standard(encoding)))
+        encoding_rs::Encoding::for_bom(start)
+            .map(|(encoding, _)| Encoding(Kind::Standard(encoding)))
     }
 }
 
@@ -151,9 +152,7 @@ fn wide(start: &[u8]) -> Option<Encoding> {
     // stray zero bytes is text of bytes, if it is sound as that.
     let usual = with * 10 >= half && without * 100 <= half;
     let usual = usual && (with * 2 > half || std::str::from_utf8(start).is_err());
-    let sound = !encoding
-        .decode_without_bom_handling(&start[..half * 2])
-        .1;
+    let sound = !encoding.decode_without_bom_handling(&start[..half * 2]).1;
     (usual && (sound || half * 2 >= PIECE)).then_some(Encoding(Kind::Standard(encoding)))
 }
 
@@ -427,7 +426,10 @@ mod tests {
         let text = "name;phone\nWeber;+49 30 1234\nпривет;1\n";
         let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let wide: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        let wide: Vec<u8> = text
+            .chars()
+            .flat_map(|c| u32::from(c).to_le_bytes())
+            .collect();
         assert_eq!(settled(&little), "UTF-16LE");
         assert_eq!(settled(&big), "UTF-16BE");
         assert_eq!(settled(&wide), "UTF-32LE");
@@ -469,7 +471,13 @@ mod tests {
     #[test]
     fn half_a_character_at_the_end_is_damage() {
         assert_eq!(decoded(b"a\0b", "utf-16le"), ("a\u{FFFD}".to_owned(), true));
-        assert_eq!(decoded(b"a\0\0\0b\0", "utf-32le"), ("a\u{FFFD}".to_owned(), true));
-        assert_eq!(decoded(b"\0\0\0\x11", "utf-32le"), ("\u{FFFD}".to_owned(), true));
+        assert_eq!(
+            decoded(b"a\0\0\0b\0", "utf-32le"),
+            ("a\u{FFFD}".to_owned(), true)
+        );
+        assert_eq!(
+            decoded(b"\0\0\0\x11", "utf-32le"),
+            ("\u{FFFD}".to_owned(), true)
+        );
     }
 }

@@ -7,10 +7,45 @@ const PREAMBLE: usize = 50;
 
 /// Words that name a column in lists of people and hardly ever are a value.
 const NAMES: &[&str] = &[
-    "id", "name", "first name", "firstname", "last name", "lastname", "surname", "full name", "email", "e-mail",
-    "email address", "e-mail address", "mail", "phone", "phone number", "telephone", "mobile", "address", "street",
-    "city", "country", "zip", "postal code", "birthday", "date of birth", "vorname", "nachname", "telefon", "nom",
-    "prénom", "téléphone", "nombre", "apellido", "apellidos", "teléfono", "correo", "cognome", "telefono", "key",
+    "id",
+    "name",
+    "first name",
+    "firstname",
+    "last name",
+    "lastname",
+    "surname",
+    "full name",
+    "email",
+    "e-mail",
+    "email address",
+    "e-mail address",
+    "mail",
+    "phone",
+    "phone number",
+    "telephone",
+    "mobile",
+    "address",
+    "street",
+    "city",
+    "country",
+    "zip",
+    "postal code",
+    "birthday",
+    "date of birth",
+    "vorname",
+    "nachname",
+    "telefon",
+    "nom",
+    "prénom",
+    "téléphone",
+    "nombre",
+    "apellido",
+    "apellidos",
+    "teléfono",
+    "correo",
+    "cognome",
+    "telefono",
+    "key",
 ];
 
 /// The most frequent number and how often it comes; of equals, the larger.
@@ -53,7 +88,9 @@ fn first_of_table(rows: &[Vec<String>], columns: usize) -> usize {
 
 fn is_preamble(row: &[String], columns: usize) -> bool {
     let filled = row.iter().filter(|cell| !cell.trim().is_empty()).count();
-    let remark = row.first().is_some_and(|cell| cell.trim_start().starts_with('#'));
+    let remark = row
+        .first()
+        .is_some_and(|cell| cell.trim_start().starts_with('#'));
     if columns < 2 {
         return false;
     }
@@ -81,7 +118,9 @@ fn is_header(row: &[String], below: &[Vec<String>]) -> bool {
     }
     let looks: Vec<Look> = row.iter().map(|cell| look(cell)).collect();
     if below.is_empty() {
-        return !looks.iter().any(|look| matches!(look, Look::Email | Look::Moment));
+        return !looks
+            .iter()
+            .any(|look| matches!(look, Look::Email | Look::Moment));
     }
     let (mut data, mut names) = (0, 0);
     for (column, own) in looks.iter().enumerate() {
@@ -123,9 +162,18 @@ mod tests {
             ("name,email", 1),
             ("Anna,a@b.example", 0),
             ("Anna,a@b.example\nBert,b@b.example", 0),
-            ("Report of contacts\nname,email,city\nA,a@b.example,X\nB,b@b.example,Y", 2),
-            ("Report,,\nof today,,\nname,email,city\nA,a@b.example,X\nB,b@b.example,Y", 3),
-            ("Date,2024-01-31\nName,Street,City,Country,Phone\na,b,c,d,1\na,b,c,d,2", 2),
+            (
+                "Report of contacts\nname,email,city\nA,a@b.example,X\nB,b@b.example,Y",
+                2,
+            ),
+            (
+                "Report,,\nof today,,\nname,email,city\nA,a@b.example,X\nB,b@b.example,Y",
+                3,
+            ),
+            (
+                "Date,2024-01-31\nName,Street,City,Country,Phone\na,b,c,d,1\na,b,c,d,2",
+                2,
+            ),
             ("a,b,c\n1,2,3\n4,5,6", 1),
             ("1,2,3\n4,5,6", 0),
             ("x,y\nz,w", 1),
@@ -134,7 +182,10 @@ mod tests {
             ("", 0),
             ("# made by hand\nid,name,x,y\n1,2,3,4", 2),
             ("#id,x,y,z\n1,2,3,4", 1),
-            ("id,name,country,city\n1,english\n1,english\n2,german,1,2,3", 1),
+            (
+                "id,name,country,city\n1,english\n1,english\n2,german,1,2,3",
+                1,
+            ),
         ] {
             assert_eq!(header_of(text), expected, "{text:?}");
         }

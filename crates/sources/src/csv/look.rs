@@ -52,7 +52,12 @@ pub(crate) fn look(cell: &str) -> Look {
 }
 
 fn is_of_words(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '\'' | '(' | ')' | '/' | '&' | '#') || (c > '\u{7F}' && !c.is_control())
+    c.is_alphanumeric()
+        || matches!(
+            c,
+            ' ' | '_' | '-' | '.' | '\'' | '(' | ')' | '/' | '&' | '#'
+        )
+        || (c > '\u{7F}' && !c.is_control())
 }
 
 /// `12`, `-1.5`, `1,234.50`, `1.234,50`, `12,5`, `3.2E+05`, `45%`, `$ 3.10`, `10 €`.
@@ -72,7 +77,9 @@ fn is_number(cell: &str) -> bool {
         }
     }
     if !digits.bytes().any(|b| b.is_ascii_digit())
-        || !digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
+        || !digits
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
     {
         return false;
     }
@@ -101,8 +108,9 @@ fn is_moment(cell: &str) -> bool {
 }
 
 fn is_zone(part: &str) -> bool {
-    part.strip_prefix(['+', '-'])
-        .is_some_and(|rest| (2..=5).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit() || b == b':'))
+    part.strip_prefix(['+', '-']).is_some_and(|rest| {
+        (2..=5).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit() || b == b':')
+    })
 }
 
 fn is_day(part: &str) -> bool {
@@ -130,7 +138,8 @@ fn is_time(part: &str) -> bool {
                 n
             };
             (1..=2).contains(&whole.len())
-                && n.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
+                && n.bytes()
+                    .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
         })
 }
 
@@ -146,9 +155,9 @@ fn is_email(cell: &str) -> bool {
 fn is_digits(cell: &str) -> bool {
     let digits = cell.bytes().filter(u8::is_ascii_digit).count();
     digits >= 3
-        && cell
-            .bytes()
-            .all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'(' | b')' | b'+' | b'.' | b'/'))
+        && cell.bytes().all(|b| {
+            b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'(' | b')' | b'+' | b'.' | b'/')
+        })
 }
 
 #[cfg(test)]

@@ -396,13 +396,7 @@ fn tail(bytes: &[u8], start: usize, close: usize, last: bool, syntax: &Syntax) -
 }
 
 /// Whether the run of quotes that ends at `mark` stands where a cell begins.
-fn looks_like_opening(
-    bytes: &[u8],
-    start: usize,
-    mark: usize,
-    quote: u8,
-    syntax: &Syntax,
-) -> bool {
+fn looks_like_opening(bytes: &[u8], start: usize, mark: usize, quote: u8, syntax: &Syntax) -> bool {
     let mut at = mark;
     while at > start && bytes[at - 1] == quote {
         at -= 1;
@@ -426,9 +420,8 @@ fn looks_like_records(cell: &[u8], breaks: usize, syntax: &Syntax) -> bool {
     let (mut alike, mut all) = (0, 0);
     for line in lines.filter(|line| !line.is_empty()) {
         all += 1;
-        alike += usize::from(
-            memchr::memchr_iter(syntax.delimiter, line).count() == syntax.columns - 1,
-        );
+        alike +=
+            usize::from(memchr::memchr_iter(syntax.delimiter, line).count() == syntax.columns - 1);
     }
     alike >= FEWEST_LINES && alike * 4 >= all * 3
 }
@@ -497,10 +490,7 @@ mod tests {
             ("\"a\"b,c\n\"d\",e\n", "ab|c/d|e"),
             ("\"a\"b", "ab"),
             ("\"a\" ,\"b\"  \r\nc,d", "a|b/c|d"),
-            (
-                "\"to \"you\" and\",x\n\"b\",y",
-                "to \"you\" and|x/b|y",
-            ),
+            ("\"to \"you\" and\",x\n\"b\",y", "to \"you\" and|x/b|y"),
             // Quotes that never close.
             ("a,\"b\nc,d\ne,f", "!/c|d/e|f"),
             ("a,\"b,\"c\nd,e,f", "!/d|e|f"),

@@ -1,0 +1,197 @@
+//! A file as a stream of normalised records: read on one thread, normalised on all cores, handed on in file order.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use rollbook_engine::candidate::Candidate;
+use rollbook_engine::issue::Issue;
+use rollbook_engine::mapping::Binding;
+use rollbook_engine::normalise::Normaliser;
+use rollbook_engine::record::Header;
+use rollbook_sources::csv::{CsvFile, CsvLimits, CsvRecord, ReadError};
+use rollbook_store::commit::{Delivery, Payload};
+use rollbook_store::sources::Source;
+use tokio::sync::{mpsc as tokio_mpsc, oneshot};
+
+use crate::app::{App, locale};
+use crate::imports::intake::{IntakeError, blocking};
+use crate::imports::options::ImportOptions;
+
+/// Records that a thread normalises in one go.
+const CHUNK: usize = 1_000;
+
+/// Chunks that may wait, so that memory stays flat whatever the size of the file.
+const WAITING: usize = 12;
+
+/// The file of an import, ready to be read.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    path: PathBuf,
+    options: ImportOptions,
+    limits: CsvLimits,
+    /// What its records are read by.
+    pub(crate) binding: Arc<Binding>,
+    /// How many records it has.
+    pub(crate) records: u64,
+}
+
+/// Looks at the whole file once: counts its records and decides the order of its dates, once per column (SPEC 3).
+pub(crate) async fn prepare(
+    app: &App,
+    source: &Source,
+    path: &Path,
+    options: &ImportOptions,
+) -> Result<Prepared, IntakeError> {
+    let schema = app.schema(source.workspace).await?;
+    let workspace = app.workspace().await?;
+    let mut locale = locale(&workspace.settings, source);
+    if options.region.is_some() {
+        locale.region.clone_from(&options.region);
+    }
+    let header = Header {
+        names: options.header.clone(),
+    };
+    let mut binding = options
+        .mapping
+        .bind(&header, &schema, &locale)
+        .map_err(|errors| IntakeError::Mapping(errors.iter().map(ToString::to_string).collect()))?;
+    let (path, options, limits) = (path.to_owned(), options.clone(), app.config.csv_limits());
+    blocking(move || {
+        let mut file = CsvFile::reopen(File::open(&path)?, &options.dialect, limits)?;
+        let records = if binding.has_dates() {
+            let mut evidence = binding.evidence();
+            let mut record = CsvRecord::default();
+            let mut records = 0;
+            while file.next(&mut record)? {
+                records += 1;
+                if record.problem.is_none() {
+                    evidence.observe(&record.record);
+                }
+            }
+            binding.decide_dates(&evidence, &options.mapping, &header);
+            records
+        } else {
+            file.skip(u64::MAX)?
+        };
+        Ok(Prepared {
+            path,
+            options,
+            limits,
+            binding: Arc::new(binding),
+            records,
+        })
+    })
+    .await
+}
+
+/// Chunks of normalised records, in file order.
+pub(crate) struct Records {
+    chunks: tokio_mpsc::Receiver<Chunk>,
+}
+
+/// A chunk on its way: the records when they are normalised, or why the file cannot be read on.
+type Chunk = Result<oneshot::Receiver<Vec<Delivery>>, ReadError>;
+
+impl Records {
+    /// The next chunk; none at the end of the file.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Delivery>>, IntakeError> {
+        match self.chunks.recv().await {
+            None => Ok(None),
+            Some(Err(error)) => Err(error.into()),
+            Some(Ok(chunk)) => match chunk.await {
+                Ok(deliveries) => Ok(Some(deliveries)),
+                Err(_) => Err(IntakeError::Unreadable(
+                    "a reader of the file broke off".to_owned(),
+                )),
+            },
+        }
+    }
+}
+
+/// Reads the file from after its first `skip` records.
+pub(crate) fn records(prepared: &Prepared, skip: u64) -> Records {
+    let (to_committer, chunks) = tokio_mpsc::channel(WAITING);
+    let prepared = prepared.clone();
+    tokio::task::spawn_blocking(move || {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let (to_workers, work) = mpsc::sync_channel::<Work>(WAITING);
+        let work = std::sync::Mutex::new(work);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| normalise(&work, &prepared.binding));
+            }
+            if let Err(error) = read(&prepared, skip, &to_workers, &to_committer) {
+                // Nobody listens any more if the import was cancelled meanwhile.
+                let _ = to_committer.blocking_send(Err(error));
+            }
+            drop(to_workers);
+        });
+    });
+    Records { chunks }
+}
+
+/// Records to normalise, and where they are waited for.
+type Work = (Vec<CsvRecord>, oneshot::Sender<Vec<Delivery>>);
+
+/// Reads records, hands them to the workers, and hands on in order where their results will be.
+fn read(
+    prepared: &Prepared,
+    skip: u64,
+    workers: &mpsc::SyncSender<Work>,
+    committer: &tokio_mpsc::Sender<Chunk>,
+) -> Result<(), ReadError> {
+    let mut file = CsvFile::reopen(
+        File::open(&prepared.path)?,
+        &prepared.options.dialect,
+        prepared.limits,
+    )?;
+    file.skip(skip)?;
+    loop {
+        let records = file.take(CHUNK)?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let (done, result) = oneshot::channel();
+        let both_listen =
+            committer.blocking_send(Ok(result)).is_ok() && workers.send((records, done)).is_ok();
+        if !both_listen {
+            return Ok(());
+        }
+    }
+}
+
+fn normalise(work: &std::sync::Mutex<mpsc::Receiver<Work>>, binding: &Binding) {
+    let normaliser = Normaliser::new();
+    loop {
+        let next = match work.lock() {
+            Ok(work) => work.recv(),
+            Err(_) => return,
+        };
+        let Ok((records, done)) = next else { return };
+        let deliveries = records
+            .into_iter()
+            .map(|record| delivery(record, &normaliser, binding))
+            .collect();
+        // The committer is gone if the import was cancelled; the next receive ends this thread.
+        let _ = done.send(deliveries);
+    }
+}
+
+fn delivery(record: CsvRecord, normaliser: &Normaliser, binding: &Binding) -> Delivery {
+    let candidate = match &record.problem {
+        Some(problem) => Candidate::unreadable(Issue::of_record(problem)),
+        None => normaliser.normalise(&record.record, binding),
+    };
+    Delivery {
+        candidate,
+        payload: Payload {
+            content_type: "text/csv".to_owned(),
+            bytes: record.raw.into_bytes(),
+        },
+        row: Some(record.row),
+        idempotency: None,
+        replay_of: None,
+    }
+}
