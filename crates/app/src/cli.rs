@@ -21,6 +21,7 @@ mod workspace;
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -139,7 +140,11 @@ fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Openapi(command) => return command.run(),
         _ => {}
     }
-    tokio::runtime::Runtime::new()?.block_on(dispatch(cli.command, config))
+    let runtime = tokio::runtime::Runtime::new()?;
+    let done = runtime.block_on(dispatch(cli.command, config));
+    // A thread may still wait for a slow disk or standard input; nothing depends on it any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done
 }
 
 async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {

@@ -8,6 +8,8 @@ mod config;
 mod http;
 mod imports;
 mod jobs;
+mod search;
+mod spreadsheet;
 mod wire;
 
 #[global_allocator]

@@ -8,3 +8,8 @@ use crate::app::App;
 pub(crate) fn router() -> Router<App> {
     Router::new()
 }
+
+/// The description of the API.
+pub(crate) fn openapi() -> serde_json::Value {
+    serde_json::json!({"openapi": "3.1.0"})
+}
