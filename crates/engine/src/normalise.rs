@@ -64,13 +64,13 @@ fn region_of<'a>(record: &Record, binding: &'a Binding) -> Option<Cow<'a, str>> 
         .columns
         .iter()
         .filter(|column| column.field.id == FieldId::COUNTRY);
-    let own = countries.filter_map(|column| match record.cell(column.column) {
+    let mut own = countries.filter_map(|column| match record.cell(column.column) {
         Cell::Text(raw) => country::parse(&text::tidy(raw))
             .ok()
             .map(|code| Cow::Owned(code.to_string())),
         Cell::Absent | Cell::Null | Cell::List(_) => None,
     });
-    own.last()
+    own.next_back()
         .or_else(|| binding.locale.region.as_deref().map(Cow::Borrowed))
 }
 
@@ -246,7 +246,7 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
             };
             one(date::parse_in_column(tidy, &column.dates, options)?.to_string())
         }
-        FieldKind::Time => one(time::parse(tidy)?.to_string()),
+        FieldKind::Time => one(time::parse(tidy)?.clone()),
         FieldKind::DateTime => {
             date::parse_in_column(tidy, &column.dates, DateOptions::FULL)?;
             let order = match column.dates {
@@ -255,7 +255,7 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
             };
             one(time::parse_date_time(tidy, order, DateOptions::FULL)?)
         }
-        FieldKind::Language => one(language::parse(tidy)?.to_string()),
+        FieldKind::Language => one(language::parse(tidy)?.clone()),
         FieldKind::Country => one(country::parse(tidy)?.to_string()),
         FieldKind::Tags => {
             let tags = tags::parse(tidy)?;
@@ -265,7 +265,7 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
                 Said::Value(Value::Many(tags))
             })
         }
-        FieldKind::Number => one(number::parse(tidy)?.to_string()),
+        FieldKind::Number => one(number::parse(tidy)?.clone()),
         FieldKind::Boolean => one(boolean::parse(tidy)?.to_owned()),
         FieldKind::Choice(options) => one(choice::parse(tidy, options)?.to_owned()),
         FieldKind::Choices(options) => {

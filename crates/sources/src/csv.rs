@@ -27,6 +27,9 @@ use self::scan::{Coat, Scan, Span, Syntax, line_break, line_end, scan, unwrap_in
 /// How much text the dialect is found out from.
 const SAMPLE: usize = 256 * 1024;
 
+/// How much text is enough to see a first line that announces the delimiter.
+const ANNOUNCED: usize = 1024;
+
 /// How much of a record that cannot be read is kept.
 const KEPT: usize = 64 * 1024;
 
@@ -173,7 +176,7 @@ impl<R: Read + Seek> CsvRows<R> {
         let encoding = Encoding::for_label(&dialect.encoding)
             .ok_or_else(|| ReadError::Encoding(dialect.encoding.clone()))?;
         let (mut text, _) = settled(input, Some(encoding))?;
-        text.advance(0, 1)?;
+        text.advance(0, ANNOUNCED)?;
         CsvRows::at_start(text, dialect.clone(), limits)
     }
 }
@@ -262,8 +265,13 @@ impl<R: Read> CsvRows<R> {
             }
             let (start, line) = (self.at, self.line);
             let window = self.text.window();
-            let last = self.text.ended();
-            match scan(window, start, last, &self.syntax, &mut self.spans) {
+            // A record is looked for in so much text and no more, so that what is found does not depend on how much
+            // happens to be at hand. Four times what a record may have: one that is only too large is known as such.
+            let reach = start.saturating_add(self.limits.record.saturating_mul(4));
+            let in_reach = reach >= window.len();
+            let view = &window[..window.floor_char_boundary(reach)];
+            let last = in_reach && self.text.ended();
+            match scan(view, start, last, &self.syntax, &mut self.spans) {
                 Scan::Record {
                     end, next, breaks, ..
                 } => {
@@ -283,18 +291,17 @@ impl<R: Read> CsvRows<R> {
                     return Ok(Some((self.unclosed(start, open), line)));
                 }
                 Scan::More { open } => {
-                    let held = window.len() - start;
-                    // Four times what a record may have, so that one which is only too large is still known as such.
-                    if held <= self.limits.record.saturating_mul(4) {
-                        self.more(held)?;
+                    if in_reach {
+                        self.more(window.len() - start)?;
                         continue;
                     }
-                    if let Some(open) = open {
-                        if line_end(window, open, &self.syntax).is_some() {
-                            return Ok(Some((self.unclosed(start, open), line)));
-                        }
+                    let end = view.len();
+                    if let Some(open) = open
+                        && line_end(view, open, &self.syntax).is_some()
+                    {
+                        return Ok(Some((self.unclosed(start, open), line)));
                     }
-                    return Ok(Some((self.endless_line(start)?, line)));
+                    return Ok(Some((self.endless_line(start, end)?, line)));
                 }
             }
         }
@@ -326,12 +333,14 @@ impl<R: Read> CsvRows<R> {
         }
     }
 
-    /// The record that starts at `start` on a line that is longer than a record may be: the line is passed over.
-    fn endless_line(&mut self, start: usize) -> Result<Found, ReadError> {
-        let window = self.text.window();
-        let raw = cut(&window[start..]);
-        // The cell that does not end is the last at hand, so the end of its line is not at hand either.
-        self.at = window.len() - usize::from(window.ends_with('\r'));
+    /// The record that starts at `start` and does not end before `end`, in a line longer than a record may be: the
+    /// line is passed over.
+    fn endless_line(&mut self, start: usize, end: usize) -> Result<Found, ReadError> {
+        // The cell that does not end is the last before `end`, so its line does not end before that either, unless
+        // with the carriage return that is not known yet to be one of a line break.
+        let window = &self.text.window()[..end];
+        self.at = end - usize::from(self.syntax.bare_cr && window.ends_with('\r'));
+        let raw = cut(&window[start..self.at]);
         self.line += scan::count_breaks(&window.as_bytes()[start..self.at], &self.syntax) as u64;
         self.number += 1;
         loop {
@@ -552,3 +561,6 @@ pub fn texts(record: &Record) -> Vec<&str> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

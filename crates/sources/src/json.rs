@@ -646,9 +646,12 @@ fn path_text(path: &[String]) -> String {
         .any(|part| part.is_empty() || part.contains('.'))
         || path.first().is_some_and(|part| part.starts_with('/'))
     {
-        path.iter()
-            .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
-            .collect()
+        let mut pointer = String::new();
+        for part in path {
+            pointer.push('/');
+            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        }
+        pointer
     } else {
         path.join(".")
     }

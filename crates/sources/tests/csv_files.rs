@@ -2,6 +2,13 @@
 //!
 //! The files are not part of this repository: they are looked for in the folder that `ROLLBOOK_TEST_DATA` names.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic as tests may"
+)]
+
+mod support;
+
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::PathBuf;
@@ -10,27 +17,13 @@ use std::time::{Duration, Instant};
 use rollbook_sources::csv::{CsvFile, CsvOptions, CsvRecord, CsvRow, CsvRows, Encoding};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use support::data;
 
 /// Files that are read differently on purpose or not yet as expected, each with the reason.
-const EXCEPTIONS: &[(&str, &str)] = &[];
-
-/// The folder of test data; none if it is not here and need not be.
-fn data(folder: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ROLLBOOK_TEST_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
-        PathBuf::from,
-    );
-    let path = root.join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "the test data `{folder}` is missing; name its folder in ROLLBOOK_TEST_DATA"
-    );
-    println!("left out: there is no test data `{folder}`");
-    None
-}
+const EXCEPTIONS: &[(&str, &str)] = &[(
+    "duckdb/segfault.csv",
+    "a file that ends inside quotes was cut: its last record is reported, not read as if it were whole",
+)];
 
 /// The grid of a file as its records are compared, and whether a record could not be read.
 struct Read {
@@ -129,10 +122,7 @@ fn fault(expected: &Value, read: &Read) -> Option<String> {
     }
     if let Some(digest) = expected["records_sha256"].as_str() {
         let json = serde_json::to_string(&read.grid).unwrap();
-        let own: String = Sha256::digest(json.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let own = format!("{:x}", Sha256::digest(json.as_bytes()));
         return (own != digest).then(|| {
             format!(
                 "{} rows, not {}; digest differs ({:?} {:?} {})",
@@ -194,15 +184,15 @@ fn files_are_read_as_their_own_tests_expect() {
             score[0] += usize::from(passed);
             score[1] += 1;
         }
-        if problem.is_none() {
-            if let Some(alone) = alone {
-                println!("alone  {file}: {alone}");
-            }
+        if problem.is_none()
+            && let Some(alone) = alone
+        {
+            println!("alone  {file}: {alone}");
         }
         let listed = EXCEPTIONS.iter().find(|(name, _)| *name == file);
         match (problem, listed) {
             (Some(problem), Some((_, reason))) => {
-                wrong.push(format!("{file}: {problem} ({reason})"))
+                wrong.push(format!("{file}: {problem} ({reason})"));
             }
             (Some(problem), None) => surprising.push(format!("{file}: {problem}")),
             (None, Some(_)) => surprising.push(format!(

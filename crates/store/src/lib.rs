@@ -9,10 +9,14 @@ pub mod contacts;
 pub mod imports;
 pub mod log;
 pub mod sources;
+mod sqlite;
 pub mod time;
 pub mod workspaces;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use rusqlite::ErrorCode;
 
 pub use time::Timestamp;
 
@@ -36,6 +40,24 @@ pub trait Store:
 
 /// A store as the rest of the product holds it.
 pub type AnyStore = Arc<dyn Store>;
+
+/// Opens the store at an address, making it if it is not there and taking it to the latest schema: `sqlite:PATH`, or a
+/// path alone. The folder must exist.
+pub async fn open(address: &str) -> Result<AnyStore, StoreError> {
+    let path = match address.split_once(':') {
+        Some(("sqlite", path)) => path,
+        // A scheme of another database; but `C:` is a drive.
+        Some((scheme, rest)) if scheme.len() > 1 && rest.starts_with("//") => "",
+        _ => address,
+    };
+    if path.is_empty() || path.starts_with(':') {
+        return Err(StoreError::Address(address.to_owned()));
+    }
+    let path = PathBuf::from(path);
+    let opening = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path));
+    let store = opening.await.map_err(|_| StoreError::Closed)??;
+    Ok(Arc::new(store))
+}
 
 /// What can go wrong in a store.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +85,23 @@ pub enum StoreError {
     /// A unique name is used already.
     #[error("{0} exists already; choose another name")]
     Exists(String),
+    /// The database cannot be opened.
+    #[error("`{path}` cannot be opened: {reason}", path = .path.display())]
+    Open {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// What the call asks for is not possible in the present state.
+    #[error("{0}")]
+    Conflict(String),
+    /// Nothing more can be written.
+    #[error("the disk is full; make room and try again")]
+    Full,
+    /// Another process has been writing for longer than anyone waits.
+    #[error("another process keeps the database busy; try again when it is done")]
+    Busy,
     /// The store was closed or its writer died.
     #[error("the store is closed")]
     Closed,
@@ -71,10 +110,18 @@ pub enum StoreError {
     Damaged(String),
     /// SQLite said no.
     #[error("the database refused: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
 }
 
-/// Opens the store at an address: `sqlite:PATH` or a bare path. Runs what migrations are missing.
-pub async fn open(address: &str) -> Result<AnyStore, StoreError> {
-    Err(StoreError::Address(address.to_owned()))
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StoreError::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::Damaged(error.to_string())
+            }
+            _ => StoreError::Sqlite(error),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Workspaces: their settings and custom fields.
 
 use async_trait::async_trait;
+use rollbook_engine::field::choice::ChoiceOption;
 use rollbook_engine::schema::{FieldDef, FieldKind};
 use serde::{Deserialize, Serialize};
 
@@ -65,4 +66,80 @@ pub trait Workspaces {
         label: &str,
         kind: FieldKind,
     ) -> Result<FieldDef, StoreError>;
+}
+
+/// How a field's kind is stored: `{"kind":"date","partial":true}`.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum StoredKind {
+    ExternalId,
+    Name,
+    Text,
+    LongText,
+    Phone,
+    Email,
+    Date { partial: bool },
+    Time,
+    DateTime,
+    Language,
+    Country,
+    Tags,
+    Number,
+    Boolean,
+    Choice { options: Vec<ChoiceOption> },
+    Choices { options: Vec<ChoiceOption> },
+    Url,
+}
+
+/// The stored form of a field's kind.
+pub(crate) fn field_kind_to_json(kind: &FieldKind) -> Result<String, StoreError> {
+    let stored = match kind {
+        FieldKind::ExternalId => StoredKind::ExternalId,
+        FieldKind::Name => StoredKind::Name,
+        FieldKind::Text => StoredKind::Text,
+        FieldKind::LongText => StoredKind::LongText,
+        FieldKind::Phone => StoredKind::Phone,
+        FieldKind::Email => StoredKind::Email,
+        FieldKind::Date { partial } => StoredKind::Date { partial: *partial },
+        FieldKind::Time => StoredKind::Time,
+        FieldKind::DateTime => StoredKind::DateTime,
+        FieldKind::Language => StoredKind::Language,
+        FieldKind::Country => StoredKind::Country,
+        FieldKind::Tags => StoredKind::Tags,
+        FieldKind::Number => StoredKind::Number,
+        FieldKind::Boolean => StoredKind::Boolean,
+        FieldKind::Choice(options) => StoredKind::Choice {
+            options: options.clone(),
+        },
+        FieldKind::Choices(options) => StoredKind::Choices {
+            options: options.clone(),
+        },
+        FieldKind::Url => StoredKind::Url,
+    };
+    serde_json::to_string(&stored).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+/// A field's kind from its stored form.
+pub(crate) fn field_kind_from_json(json: &str) -> Result<FieldKind, StoreError> {
+    let stored = serde_json::from_str(json)
+        .map_err(|error| StoreError::Damaged(format!("the kind of a field, `{json}`: {error}")))?;
+    Ok(match stored {
+        StoredKind::ExternalId => FieldKind::ExternalId,
+        StoredKind::Name => FieldKind::Name,
+        StoredKind::Text => FieldKind::Text,
+        StoredKind::LongText => FieldKind::LongText,
+        StoredKind::Phone => FieldKind::Phone,
+        StoredKind::Email => FieldKind::Email,
+        StoredKind::Date { partial } => FieldKind::Date { partial },
+        StoredKind::Time => FieldKind::Time,
+        StoredKind::DateTime => FieldKind::DateTime,
+        StoredKind::Language => FieldKind::Language,
+        StoredKind::Country => FieldKind::Country,
+        StoredKind::Tags => FieldKind::Tags,
+        StoredKind::Number => FieldKind::Number,
+        StoredKind::Boolean => FieldKind::Boolean,
+        StoredKind::Choice { options } => FieldKind::Choice(options),
+        StoredKind::Choices { options } => FieldKind::Choices(options),
+        StoredKind::Url => FieldKind::Url,
+    })
 }

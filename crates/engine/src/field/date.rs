@@ -136,9 +136,15 @@ impl PartialDate {
         let possible = match (year, month, day) {
             (None, None, None) | (Some(_), None, Some(_)) => false,
             (year, month, day) => {
-                let year = year.unwrap_or(LEAP_YEAR);
-                (1..=9999).contains(&year)
-                    && civil(year, month.unwrap_or(1), day.unwrap_or(1)).is_some()
+                let (year, month, day) = (
+                    year.unwrap_or(LEAP_YEAR),
+                    month.unwrap_or(1),
+                    day.unwrap_or(1),
+                );
+                // Only the end of a month needs the calendar, which is slow to say no: it makes an error with a text.
+                matches!(year, 1..=9999)
+                    && matches!(month, 1..=12)
+                    && (matches!(day, 1..=28) || civil(year, month, day).is_some())
             }
         };
         possible.then_some(PartialDate { year, month, day })

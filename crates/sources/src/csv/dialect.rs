@@ -70,11 +70,15 @@ fn is_break(byte: u8) -> bool {
 /// The delimiter that a first line such as `sep=;` announces, and where the text after that line starts.
 pub(crate) fn announced(text: &str) -> Option<(u8, usize)> {
     let end = text.find(['\n', '\r']).unwrap_or(text.len());
-    let line = text[..end].trim_end_matches([' ', ';', ',']);
-    // Spreadsheets quote the line, or fill it up with the delimiter.
-    let line = if line.len() < 5 { &text[..end] } else { line };
-    let line = line.trim_matches('"').as_bytes();
-    if line.len() != 5 || !line[..4].eq_ignore_ascii_case(b"sep=") || !line[4].is_ascii() {
+    // Spreadsheets put the line in quotes, or fill it up with delimiters.
+    let line = text[..end].trim_start_matches('"').as_bytes();
+    let (word, rest) = line.split_at_checked(4)?;
+    let delimiter = *rest.first()?;
+    let filled = rest[1..]
+        .iter()
+        .all(|byte| [delimiter, b'"', b' '].contains(byte));
+    if !word.eq_ignore_ascii_case(b"sep=") || !delimiter.is_ascii() || delimiter == b'"' || !filled
+    {
         return None;
     }
     let rest = &text.as_bytes()[end..];
@@ -83,7 +87,7 @@ pub(crate) fn announced(text: &str) -> Option<(u8, usize)> {
         [_, ..] => 1,
         [] => 0,
     };
-    Some((line[4], end + skipped))
+    Some((delimiter, end + skipped))
 }
 
 /// Delimiters in the order of how usual they are, with the weight of that.
@@ -97,7 +101,7 @@ const DELIMITERS: [(u8, f64); 10] = [
     (b'~', 0.8),
     (b'^', 0.8),
     (b':', 0.55),
-    (b' ', 0.4),
+    (b' ', 0.12),
 ];
 
 /// Delimiters that are believed only where they stand between quoted cells.
@@ -118,7 +122,9 @@ pub(crate) fn sniff(text: &str, whole: bool, encoding: Encoding, options: &CsvOp
         whole,
         bare_cr: has_bare_cr(text),
     };
-    let mut best: Option<(f64, Survey)> = None;
+    // One column is a reading too, and the one to fall back to.
+    let single = sample.survey_best(given.unwrap_or(b','), options.quote.unwrap_or(Some(b'"')));
+    let mut best = (sample.single_column_score(), single);
     for quote in quotes(text, options) {
         for (delimiter, weight) in delimiters(text, given, quote) {
             if quote == Some(delimiter) {
@@ -126,15 +132,12 @@ pub(crate) fn sniff(text: &str, whole: bool, encoding: Encoding, options: &CsvOp
             }
             let survey = sample.survey_best(delimiter, quote);
             let score = survey.score(text, weight);
-            if best.as_ref().is_none_or(|(most, _)| score > *most) {
-                best = Some((score, survey));
+            if score > best.0 {
+                best = (score, survey);
             }
         }
     }
-    let survey = match best {
-        Some((_, survey)) => survey,
-        None => sample.survey_best(given.unwrap_or(b','), Some(b'"')),
-    };
+    let survey = best.1;
     let Syntax {
         delimiter,
         quote,
@@ -305,6 +308,29 @@ impl Sample<'_> {
         lines >= 2
     }
 
+    /// How much the text looks like a list of one value a line.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of a sample are far below 2^52"
+    )]
+    fn single_column_score(&self) -> f64 {
+        let lines = self
+            .text
+            .split(['\n', '\r'])
+            .filter(|line| !line.trim().is_empty());
+        let worths: Vec<f64> = lines
+            .take(ROWS)
+            .map(|line| match look(line) {
+                look if look.is_data() => 1.0,
+                Look::Words => 0.5,
+                _ if line.len() >= 2 && line.starts_with('"') && line.ends_with('"') => 0.6,
+                _ => 0.2,
+            })
+            .collect();
+        let worth = worths.iter().sum::<f64>() / worths.len().max(1) as f64;
+        0.6 * worth * worth
+    }
+
     fn survey(&self, syntax: &Syntax) -> Survey {
         let mut survey = Survey {
             syntax: *syntax,
@@ -413,6 +439,11 @@ impl Survey {
         };
         let several = widths.iter().filter(|width| **width > 1).count() as f64;
         let even = 0.85 * (count as f64 / rows) + 0.15 * (several / rows);
+        // Blanks stand between words anywhere; they separate cells only where all records agree.
+        let blank = self.syntax.delimiter == b' ';
+        if blank && even < 0.95 {
+            return 0.0;
+        }
         let cells: Vec<f64> = self
             .rows
             .iter()
@@ -420,6 +451,13 @@ impl Survey {
             .map(|span| self.worth(text, *span))
             .collect();
         let worth = cells.iter().sum::<f64>() / cells.len() as f64;
+        let weight = if blank {
+            let data = self.rows.iter().flatten();
+            let data = data.filter(|span| look(&text[span.start..span.end]).is_data());
+            weight + 0.4 * (data.count() as f64 / cells.len() as f64)
+        } else {
+            weight
+        };
         let faults = self.faults as f64 / (self.faults as f64 + rows);
         // More columns are more evidence, if ever so little.
         let columns = 1.0 + 0.02 * (usual.min(30) as f64);
@@ -449,8 +487,10 @@ impl Survey {
                             .zip(cell.bytes().skip(1).chain([b'.']))
                             .any(|(byte, next)| byte == mark && (mark == b'\t' || next != b' '))
                 };
-                if [b'\t', b';', b'|', b','].into_iter().any(foreign) || cell.contains('"') {
+                if [b'\t', b';', b'|', b','].into_iter().any(foreign) {
                     0.4
+                } else if cell.contains('"') {
+                    0.7
                 } else {
                     0.85
                 }
@@ -467,7 +507,10 @@ impl Survey {
         if self.syntax.quote != Some(b'\'') {
             return 1.0;
         }
-        let shown = self.needed > 0 || (self.sound >= 2 && self.sound as f64 * 10.0 >= rows);
+        let whole = |row: &Vec<Span>| row.len() >= 2 && row.iter().all(|span| is_coated(*span));
+        let shown = self.needed > 0
+            || (self.sound >= 2 && self.sound as f64 * 10.0 >= rows)
+            || self.rows.iter().any(whole);
         if self.faults == 0 && shown { 1.05 } else { 0.5 }
     }
 }

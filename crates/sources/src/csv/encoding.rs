@@ -150,7 +150,7 @@ fn wide(start: &[u8]) -> Option<Encoding> {
     };
     // Delimiters, newlines and digits alone make a tenth of the characters of a table in any script. But text with
     // stray zero bytes is text of bytes, if it is sound as that.
-    let usual = with * 10 >= half && without * 100 <= half;
+    let usual = with * 10 >= half && without * 20 <= half;
     let usual = usual && (with * 2 > half || std::str::from_utf8(start).is_err());
     let sound = !encoding.decode_without_bom_handling(&start[..half * 2]).1;
     (usual && (sound || half * 2 >= PIECE)).then_some(Encoding(Kind::Standard(encoding)))

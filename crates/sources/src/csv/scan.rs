@@ -289,10 +289,11 @@ fn quoted(bytes: &[u8], open: usize, last: bool, syntax: &Syntax) -> Quoted {
         // Line breaks on the way to it.
         let way = &bytes[checked..mark.unwrap_or(bytes.len())];
         let passed = count_breaks(way, syntax);
-        if passed > 0 && breaks == 0 {
-            if let Some(bare) = first_bare {
-                return tail(bytes, start, bare, last, syntax);
-            }
+        if passed > 0
+            && breaks == 0
+            && let Some(bare) = first_bare
+        {
+            return tail(bytes, start, bare, last, syntax);
         }
         let Some(mark) = mark else {
             return match first_bare {
@@ -307,11 +308,11 @@ fn quoted(bytes: &[u8], open: usize, last: bool, syntax: &Syntax) -> Quoted {
             return Quoted::Unclosed;
         }
         if bytes[mark] != quote {
-            let escapes = bytes
+            let takes_next = bytes
                 .get(mark + 1)
                 .is_some_and(|next| *next == quote || Some(*next) == syntax.escape);
-            escaped |= escapes;
-            at = mark + 1 + usize::from(escapes);
+            escaped |= takes_next;
+            at = mark + 1 + usize::from(takes_next);
             continue;
         }
         match after(bytes, mark, quote, last, syntax) {

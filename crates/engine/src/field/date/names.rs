@@ -112,8 +112,9 @@ const WEEKDAYS: &[&str] = &[
 /// Too short, or too irregular, to be found by their beginning.
 #[rustfmt::skip] // A table.
 const SHORT_WEEKDAYS: &[&str] = &[
-    "mo", "di", "mi", "do", "fr", "sa", "so", "tu", "we", "th", "su", "seg", "ter", "qua", "qui", "sex", "пн",
-    "вт", "ср", "чт", "пт", "сб", "вс", "срд", "чтв", "птн", "сбт", "вск", "нд", "чацвер", "ctv",
+    "mo", "ma", "wo", "vr", "za", "zo", "lu", "me", "je", "ve", "gi", "di", "mi", "do", "fr", "sa", "so", "tu",
+    "we", "th", "su", "seg", "ter", "qua", "qui", "sex", "пн", "вт", "ср", "чт", "пт", "сб", "вс", "срд", "чтв",
+    "птн", "сбт", "вск", "нд", "чацвер", "ctv",
 ];
 
 /// Words between, before and after the parts of a date.

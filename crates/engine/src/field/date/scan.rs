@@ -1,7 +1,7 @@
 //! What is written in a date text: tokens, the time of day among them, and the parts of the date.
 //!
 //! Everything in the text must be understood; one unknown word or sign and nothing is read. That is what keeps
-//! `shouldfail` and `12 Elm Street` from becoming dates.
+//! `someday` and `12 Elm Street` from becoming dates.
 
 use jiff::civil::{Date, ISOWeekDate, Weekday};
 
@@ -66,8 +66,7 @@ pub(crate) fn numeric(text: &str, options: DateOptions) -> Option<Written> {
     let (second, rest) = digits(rest)?;
     let rest = rest.strip_prefix(&[separator])?;
     let (third, rest) = digits(rest)?;
-    rest.is_empty()
-        .then(|| triple([first, second, third], options))
+    (rest.is_empty() || is_plain_time(rest)).then(|| triple([first, second, third], options))
 }
 
 /// Reads any form; `text` is trimmed.
@@ -121,6 +120,35 @@ fn digits(bytes: &[u8]) -> Option<(Part, &[u8])> {
     (length > 0).then(|| (Part::new(value, length), &bytes[length..]))
 }
 
+/// `T10:35`, ` 10:35:27`, `T10:35:27.5Z`: what most times beside a date look like. Others are for [`read`] to judge.
+fn is_plain_time(bytes: &[u8]) -> bool {
+    let up_to = |tens: u8, ones: u8, limit: u8| {
+        tens.is_ascii_digit() && ones.is_ascii_digit() && (tens - b'0') * 10 + (ones - b'0') < limit
+    };
+    let [b'T' | b' ', h1, h2, b':', m1, m2, rest @ ..] = bytes else {
+        return false;
+    };
+    let rest = match rest {
+        [b':', s1, s2, rest @ ..] if up_to(*s1, *s2, 60) => rest,
+        rest => rest,
+    };
+    let rest = match rest {
+        [b'.', fraction @ ..] => {
+            let digits = fraction
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            if digits == 0 {
+                rest
+            } else {
+                &fraction[digits..]
+            }
+        }
+        rest => rest,
+    };
+    up_to(*h1, *h2, 24) && up_to(*m1, *m2, 60) && matches!(rest, b"" | b"Z")
+}
+
 /// Three numbers.
 fn triple(parts: [Part; 3], options: DateOptions) -> Written {
     let [first, second, third] = parts;
@@ -165,7 +193,7 @@ fn compact(part: Part, options: DateOptions) -> Option<Written> {
             else {
                 return None;
             };
-            // `201204` is 4 December 2020 or April 2012.
+            // `201105` is 5 November 2020 or May 2011.
             let year = u16::try_from(value / 100).ok()?;
             if USUAL_YEARS.contains(&year) && (1..=12).contains(&low) {
                 numeric.silent_ymd = true;
@@ -427,7 +455,7 @@ impl<'a> Scan<'a> {
 
     fn run(&mut self) -> Option<()> {
         while let Some(token) = self.tokens.get(self.at).copied() {
-            if self.take_time(false) {
+            if self.take_time(false) || self.take_zone_of_day() {
                 continue;
             }
             match token.kind {
@@ -565,7 +593,7 @@ impl<'a> Scan<'a> {
                 Some(Kind::Number { length: 2, .. } | Kind::Word(_))
             ) => {}
             '.' | ',' if self.at > 0 => self.add_to_gap(mark),
-            // Not in front: `-2020-01-01` is another year.
+            // Not in front: `-1990-05-17` is another year.
             '/' | '-' if self.at > 0 => {
                 // A doubled hyphen or slash is a slip of the pen, and who knows of what.
                 if self.gap == Gap::Mark(mark) {
@@ -610,7 +638,7 @@ impl<'a> Scan<'a> {
         };
         self.clock = Some(clock);
         self.at = next;
-        // What stood before a time belongs to it: `2015 - 03:54`.
+        // What stood before a time belongs to it: `1990 - 06:15`.
         self.gap = Gap::Words;
         self.take_zone();
         true
@@ -648,7 +676,7 @@ impl<'a> Scan<'a> {
         None
     }
 
-    /// `1049` and `104941`, after `T` or after a date of digits only.
+    /// `1035` and `103527`, after `T` or after a date of digits only.
     fn digits_time(&self, value: u64, length: usize, next: usize) -> Option<(Clock, usize)> {
         if length == 4 {
             return self.finish(value / 100, value % 100, None, next);
@@ -657,7 +685,7 @@ impl<'a> Scan<'a> {
         self.finish(value / 10_000, value / 100 % 100, Some(value % 100), next)
     }
 
-    /// `14h`, `14h30`, `14 h 30 min 15 s`, `21時40分`: what follows the word for hours.
+    /// `14h`, `14h30`, `14 h 30 min 15 s`, `18時25分`: what follows the word for hours.
     fn spoken_time(&self, hour: u64, at: usize) -> Option<(Clock, usize)> {
         let spaced = self.tokens[at - 1].spaced;
         let Some((minute, next)) = self.two_digits(at).filter(|&(_, next)| {
@@ -733,6 +761,25 @@ impl<'a> Scan<'a> {
             }
             _ => None,
         }
+    }
+
+    /// Takes the zone of a whole day, as XML writes it: `1990-05-17+08:00`. Only after a year in front, where a
+    /// further hyphen cannot be a separator.
+    fn take_zone_of_day(&mut self) -> bool {
+        let is_whole_day =
+            matches!(self.parts.as_slice(), [year, ..] if year.length == 4) && self.complete();
+        if !is_whole_day || self.clock.is_some() || self.zone != Zone::Unsaid {
+            return false;
+        }
+        let at = self.at;
+        self.take_zone();
+        // `-08` may be anything.
+        let is_bare_number = self.at == at + 2 && self.two_digits(at + 1).is_some();
+        if self.zone == Zone::Unknown || is_bare_number {
+            self.zone = Zone::Unsaid;
+            self.at = at;
+        }
+        self.at > at
     }
 
     /// Takes what says the zone, after a time.
@@ -847,7 +894,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// `2016年3月20日`.
+    /// `1990年5月17日`.
     fn date_by_role(&self, options: DateOptions) -> Option<Written> {
         let find = |role| self.parts.iter().find(|part| part.role == Some(role));
         if self.month.is_some() || self.parts.iter().any(|part| part.role.is_none()) {
@@ -942,7 +989,7 @@ fn with_month(
                     let day_first = date(second, first);
                     let year_first = date(first, second);
                     match before {
-                        // `03 25 Sep` is in nobody's order but the declared one.
+                        // `04 27 Oct` is in nobody's order but the declared one.
                         2 => Written::Numeric(
                             Numeric::new([day_first, None, year_first], false).needing_order(),
                         ),

@@ -1,0 +1,201 @@
+//! The embedded store: one SQLite file in WAL mode, one writer thread per process, readers beside it.
+//!
+//! Several processes may open the file. Everything that a transaction relies on is read in that transaction; nothing
+//! is remembered from one to the next that another process could have changed.
+
+mod accounts;
+mod commit;
+mod contacts;
+mod heads;
+mod identifiers;
+mod imports;
+mod log;
+mod migrations;
+mod pack;
+mod readers;
+mod sources;
+mod workspaces;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::commit::Payload;
+use crate::log::{Attempt, AttemptId, Log, LogFilter, LogPage, LogSummary, Paging};
+use crate::{Store, StoreError, Timestamp, WorkspaceId};
+use identifiers::Identifiers;
+use readers::Readers;
+use writer::Writer;
+
+/// How long to sleep before looking again whether the file is free, and how often to look: about a minute in all.
+const BUSY_PAUSE: Duration = Duration::from_micros(500);
+const BUSY_LOOKS: i32 = 100_000;
+
+/// The embedded store.
+pub(crate) struct Sqlite {
+    // Before the readers, so that it is dropped first: what waits is still written.
+    writer: Writer,
+    readers: Readers,
+    identifiers: Arc<Identifiers>,
+}
+
+impl Sqlite {
+    /// Opens the file, making it if it is not there, and takes it to the latest schema.
+    pub(crate) fn open(path: &Path) -> Result<Sqlite, StoreError> {
+        check_place(path)?;
+        let mut connection = connect(path)?;
+        migrations::migrate(&mut connection).map_err(|error| named(path, error))?;
+        connection.execute_batch(
+            "PRAGMA synchronous = FULL;
+             PRAGMA cache_size = -131072;
+             PRAGMA wal_autocheckpoint = 4000;
+             PRAGMA temp_store = MEMORY;",
+        )?;
+        let identifiers = Arc::new(Identifiers::open(&connection)?);
+        Ok(Sqlite {
+            writer: Writer::start(connection, Arc::clone(&identifiers))?,
+            readers: Readers::new(path),
+            identifiers,
+        })
+    }
+}
+
+impl Store for Sqlite {}
+
+#[async_trait]
+impl Log for Sqlite {
+    async fn page(
+        &self,
+        workspace: WorkspaceId,
+        filter: LogFilter,
+        paging: Paging,
+        limit: u32,
+    ) -> Result<LogPage, StoreError> {
+        self.readers
+            .read(move |connection| log::page(connection, workspace, &filter, paging, limit))
+            .await
+    }
+
+    async fn page_with_payloads(
+        &self,
+        workspace: WorkspaceId,
+        filter: LogFilter,
+        paging: Paging,
+        limit: u32,
+    ) -> Result<Vec<(Attempt, Payload)>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                log::page_with_payloads(connection, workspace, &filter, paging, limit)
+            })
+            .await
+    }
+
+    async fn summary(
+        &self,
+        workspace: WorkspaceId,
+        filter: LogFilter,
+        buckets: u16,
+    ) -> Result<LogSummary, StoreError> {
+        self.readers
+            .read(move |connection| log::summary(connection, workspace, &filter, buckets))
+            .await
+    }
+
+    async fn attempt(
+        &self,
+        workspace: WorkspaceId,
+        id: AttemptId,
+    ) -> Result<Option<(Attempt, Payload)>, StoreError> {
+        self.readers
+            .read(move |connection| log::attempt(connection, workspace, id))
+            .await
+    }
+
+    async fn latest(&self, workspace: WorkspaceId) -> Result<Option<(u64, Timestamp)>, StoreError> {
+        self.readers
+            .read(move |connection| log::latest(connection, workspace))
+            .await
+    }
+}
+
+/// Says what is wrong with the place before SQLite says only that it is unable.
+fn check_place(path: &Path) -> Result<(), StoreError> {
+    let open = |reason: String| StoreError::Open {
+        path: path.to_owned(),
+        reason,
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(open(format!(
+            "the folder `{}` does not exist; create it first",
+            folder.display()
+        )));
+    }
+    if path.is_dir() {
+        return Err(open("it is a folder; name a file in it".to_owned()));
+    }
+    Ok(())
+}
+
+/// A connection that waits while another process writes.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path).map_err(|error| named(path, error.into()))?;
+    connection.busy_handler(Some(|looks: i32| {
+        std::thread::sleep(BUSY_PAUSE);
+        looks < BUSY_LOOKS
+    }))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// A connection that cannot write.
+fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path)?;
+    connection.execute_batch(
+        "PRAGMA query_only = ON;
+         PRAGMA cache_size = -16384;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(connection)
+}
+
+/// Adds the file's name where SQLite leaves it out.
+fn named(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Sqlite(error) => StoreError::Open {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        },
+        StoreError::Damaged(reason) => StoreError::Open {
+            path: path.to_owned(),
+            reason,
+        },
+        error => error,
+    }
+}
+
+/// A number as SQLite keeps it. Comes back from [`counted`] unchanged, whatever it is.
+fn stored(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// A number from where SQLite keeps it.
+fn counted(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+/// Whether a statement touched the row it was meant for.
+fn touched(rows: usize, what: impl FnOnce() -> String) -> Result<(), StoreError> {
+    if rows == 0 {
+        Err(StoreError::Missing(what()))
+    } else {
+        Ok(())
+    }
+}

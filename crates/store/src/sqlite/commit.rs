@@ -1,0 +1,386 @@
+//! Committing: find the contacts that a batch speaks of, let the engine plan, write what the plan says.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use rollbook_engine::attempt::Totals;
+use rollbook_engine::candidate::Candidate;
+use rollbook_engine::contact::Identifier;
+use rollbook_engine::known::{Known, Writes};
+use rollbook_engine::plan::{Plan, Verdict, plan};
+use rusqlite::OptionalExtension;
+use uuid::Uuid;
+
+use super::contacts;
+use super::identifiers::Moves;
+use super::log::{self, NewAttempt};
+use super::writer::Writing;
+use super::{Sqlite, imports};
+use crate::commit::{Batch, Commit, Delivered, Delivery, Idempotency, ImportStep};
+use crate::log::{Attempt, AttemptId};
+use crate::{StoreError, Timestamp, WorkspaceId};
+
+#[async_trait]
+impl Commit for Sqlite {
+    async fn deliver(&self, batch: Batch) -> Result<Vec<Delivered>, StoreError> {
+        self.writer
+            .write(move |writing| deliver(writing, &batch))
+            .await
+    }
+
+    async fn commit_import_batch(
+        &self,
+        mut batch: Batch,
+        step: ImportStep,
+    ) -> Result<Totals, StoreError> {
+        self.writer
+            .write_alone(move |writing| commit_import_batch(writing, &mut batch, &step))
+            .await
+    }
+}
+
+/// What was written for some records.
+struct Committed {
+    plan: Plan,
+    /// The number of the first attempt; the others follow.
+    first: u64,
+    received_at: Timestamp,
+    /// Contacts created by records without any identifier.
+    without_identifier: u64,
+}
+
+/// How a delivery stands to those before it.
+enum Seen {
+    /// It is new.
+    New,
+    /// It repeats another one of its batch, the one in this place.
+    Again(usize),
+    /// It repeats an attempt of the log.
+    Stored(Box<Attempt>),
+    /// Its idempotency key came with another body before.
+    KeyReused,
+}
+
+fn deliver(writing: &mut Writing<'_>, batch: &Batch) -> Result<Vec<Delivered>, StoreError> {
+    let mut new = Vec::with_capacity(batch.deliveries.len());
+    let mut seen = Vec::with_capacity(batch.deliveries.len());
+    let mut places = HashMap::new();
+    for (place, delivery) in batch.deliveries.iter().enumerate() {
+        let found = match &delivery.idempotency {
+            Some(idempotency) => compare(writing, batch, idempotency, place, &mut places)?,
+            None => Seen::New,
+        };
+        if matches!(found, Seen::New) {
+            new.push(delivery);
+        }
+        seen.push(found);
+    }
+
+    let candidates = new
+        .iter()
+        .map(|delivery| delivery.candidate.clone())
+        .collect();
+    let committed = commit(writing, batch, candidates, &new, None)?;
+    let head = writing.heads.workspace(&writing.tx, batch.workspace)?;
+    head.singles += new.len() as u64;
+    let attempts = attempts(batch, &new, committed);
+    for (attempt, delivery) in attempts.iter().zip(&new) {
+        if let Some(idempotency) = &delivery.idempotency {
+            remember(writing, batch, idempotency, attempt.id)?;
+        }
+    }
+
+    let mut attempts = attempts.into_iter();
+    let mut delivered = Vec::with_capacity(seen.len());
+    for seen in seen {
+        let one = match seen {
+            Seen::New => attempts.next().map(Delivered::Committed),
+            Seen::Again(place) => repeated(&delivered[place]),
+            Seen::Stored(attempt) => Some(Delivered::Repeated(*attempt)),
+            Seen::KeyReused => Some(Delivered::KeyReused),
+        };
+        delivered.extend(one);
+    }
+    Ok(delivered)
+}
+
+fn commit_import_batch(
+    writing: &mut Writing<'_>,
+    batch: &mut Batch,
+    step: &ImportStep,
+) -> Result<Totals, StoreError> {
+    let running = imports::check_step(&writing.tx, batch.workspace, step)?;
+    let candidates = batch
+        .deliveries
+        .iter_mut()
+        .map(|delivery| std::mem::take(&mut delivery.candidate))
+        .collect();
+    let deliveries: Vec<&Delivery> = batch.deliveries.iter().collect();
+    let committed = commit(writing, batch, candidates, &deliveries, Some(running.no))?;
+    let totals = committed.plan.totals();
+    running.move_on(
+        &writing.tx,
+        &totals,
+        committed.without_identifier,
+        batch.received_at,
+    )?;
+    Ok(totals)
+}
+
+/// Plans records and writes contacts, attempts and counters. `candidates` and `deliveries` are of the same records;
+/// those of the deliveries are not looked at.
+fn commit(
+    writing: &mut Writing<'_>,
+    batch: &Batch,
+    candidates: Vec<Candidate>,
+    deliveries: &[&Delivery],
+    import: Option<u32>,
+) -> Result<Committed, StoreError> {
+    let workspace = batch.workspace;
+    writing
+        .heads
+        .check_source(&writing.tx, workspace, batch.source)?;
+    let (mut known, nameless) = gather(writing, batch, &candidates)?;
+    let head = writing.heads.workspace(&writing.tx, workspace)?;
+    let (first, received_at) = head.next_attempts(candidates.len(), batch.received_at);
+    let plan = plan(
+        candidates,
+        &mut known,
+        &batch.policy,
+        &batch.schema,
+        &mut || head.next_contact(),
+    );
+    write_contacts(writing, workspace, &known.take_writes(), received_at)?;
+    let attempts: Vec<NewAttempt<'_>> = plan
+        .steps
+        .iter()
+        .zip(deliveries)
+        .zip(first..)
+        .map(|((step, delivery), number)| NewAttempt {
+            number,
+            received_at,
+            outcome: step.outcome(),
+            source: batch.source,
+            import,
+            row: delivery.row,
+            contact: step.contact(),
+            shown: &step.shown,
+            issues: &step.issues,
+            notes: &step.notes,
+            changes: &step.changes,
+            payload: &delivery.payload,
+            idempotency_key: delivery
+                .idempotency
+                .as_ref()
+                .map(|idempotency| idempotency.key.as_str()),
+            replay_of: delivery.replay_of,
+        })
+        .collect();
+    log::append(&writing.tx, workspace, &attempts)?;
+    writing.heads.count(
+        workspace,
+        batch.source,
+        received_at,
+        attempts.iter().map(|attempt| attempt.outcome.result),
+    );
+    let created_nameless = nameless
+        .iter()
+        .filter(|place| matches!(plan.steps[**place].verdict, Verdict::Create { .. }));
+    Ok(Committed {
+        without_identifier: created_nameless.count() as u64,
+        plan,
+        first,
+        received_at,
+    })
+}
+
+/// The owners of every identifier in the batch, and the places of the candidates that have none.
+fn gather(
+    writing: &Writing<'_>,
+    batch: &Batch,
+    candidates: &[Candidate],
+) -> Result<(Known, Vec<usize>), StoreError> {
+    let mut firsts = Vec::with_capacity(candidates.len());
+    let mut others = Vec::with_capacity(candidates.len() * 2);
+    let mut nameless = Vec::new();
+    for (place, candidate) in candidates.iter().enumerate() {
+        let mut identifiers = candidate
+            .identifiers(&batch.policy)
+            .map(|(identifier, _)| identifier);
+        match identifiers.next() {
+            Some(first) => firsts.push(first),
+            None => nameless.push(place),
+        }
+        others.extend(identifiers);
+    }
+    let mut known = Known::new();
+    load_owners(writing, batch.workspace, firsts.iter(), &mut known)?;
+    // A contact that was found by its first identifier mostly has the others as well: no need to look for them.
+    let open: Vec<&Identifier> = others
+        .iter()
+        .filter(|identifier| known.find(identifier).is_none())
+        .collect();
+    load_owners(writing, batch.workspace, open.into_iter(), &mut known)?;
+    Ok((known, nameless))
+}
+
+fn load_owners<'a>(
+    writing: &Writing<'_>,
+    workspace: WorkspaceId,
+    identifiers: impl Iterator<Item = &'a Identifier>,
+    known: &mut Known,
+) -> Result<(), StoreError> {
+    for row_id in writing
+        .identifiers
+        .lookup(&writing.tx, workspace, identifiers)?
+    {
+        if known.contact(row_id.contact()).is_none() {
+            known.add(contacts::load(&writing.tx, row_id)?);
+        }
+    }
+    Ok(())
+}
+
+fn write_contacts(
+    writing: &Writing<'_>,
+    workspace: WorkspaceId,
+    writes: &Writes,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !writes.identifiers.is_empty() {
+        let mut moves = Moves::default();
+        for contact in &writes.created {
+            let row_id = contacts::row_of(workspace, contact)?;
+            let nothing = std::iter::empty();
+            writing
+                .identifiers
+                .note(&mut moves, row_id, nothing, contact.identifiers());
+        }
+        for contact in &writes.updated {
+            let row_id = contacts::row_of(workspace, contact)?;
+            let before = contacts::load(&writing.tx, row_id)?;
+            writing.identifiers.note(
+                &mut moves,
+                row_id,
+                before.identifiers(),
+                contact.identifiers(),
+            );
+        }
+        writing.identifiers.apply(&writing.tx, moves)?;
+    }
+    contacts::insert(&writing.tx, workspace, &writes.created, now)?;
+    contacts::update(&writing.tx, workspace, &writes.updated, now)
+}
+
+/// The attempts of single deliveries, as their senders are told.
+fn attempts(batch: &Batch, deliveries: &[&Delivery], committed: Committed) -> Vec<Attempt> {
+    let Committed {
+        plan,
+        first,
+        received_at,
+        ..
+    } = committed;
+    plan.steps
+        .into_iter()
+        .zip(deliveries)
+        .zip(first..)
+        .map(|((step, delivery), number)| {
+            let outcome = step.outcome();
+            let contact = step.contact();
+            Attempt {
+                id: AttemptId::new(batch.workspace, received_at, number),
+                received_at,
+                result: outcome.result,
+                action: outcome.action,
+                matched_on: outcome.matched_on,
+                shown: step.shown,
+                source: batch.source,
+                import: None,
+                row: delivery.row,
+                contact,
+                issues: step.issues,
+                notes: step.notes,
+                changes: step.changes,
+                idempotency_key: delivery
+                    .idempotency
+                    .as_ref()
+                    .map(|idempotency| idempotency.key.clone()),
+                replay_of: delivery.replay_of,
+            }
+        })
+        .collect()
+}
+
+/// Compares a delivery with those that had the same key, here (`places`, by key) and in the log.
+fn compare<'a>(
+    writing: &Writing<'_>,
+    batch: &Batch,
+    idempotency: &'a Idempotency,
+    place: usize,
+    places: &mut HashMap<&'a str, (usize, [u8; 32])>,
+) -> Result<Seen, StoreError> {
+    if let Some((first, hash)) = places.get(idempotency.key.as_str()) {
+        return Ok(if *hash == idempotency.body_hash {
+            Seen::Again(*first)
+        } else {
+            Seen::KeyReused
+        });
+    }
+    let row: Option<([u8; 32], [u8; 16])> = writing
+        .tx
+        .prepare_cached(
+            "SELECT body_hash, attempt
+             FROM idempotency
+             WHERE workspace = ?1 AND source = ?2 AND key = ?3",
+        )?
+        .query_row(
+            (batch.workspace.0, batch.source.0, &idempotency.key),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    if let Some((hash, attempt)) = row {
+        let id = AttemptId(Uuid::from_bytes(attempt));
+        // A key is as old as its attempt: if the log has dropped that, the key is free.
+        if let Some((attempt, _)) = log::attempt(&writing.tx, batch.workspace, id)? {
+            return Ok(if hash == idempotency.body_hash {
+                Seen::Stored(Box::new(attempt))
+            } else {
+                Seen::KeyReused
+            });
+        }
+    }
+    places.insert(&idempotency.key, (place, idempotency.body_hash));
+    Ok(Seen::New)
+}
+
+fn remember(
+    writing: &Writing<'_>,
+    batch: &Batch,
+    idempotency: &Idempotency,
+    attempt: AttemptId,
+) -> Result<(), StoreError> {
+    writing
+        .tx
+        .prepare_cached(
+            "INSERT OR REPLACE INTO idempotency (workspace, source, key, body_hash, attempt)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            batch.workspace.0,
+            batch.source.0,
+            &idempotency.key,
+            idempotency.body_hash,
+            attempt.0.as_bytes(),
+        ))?;
+    Ok(())
+}
+
+/// A repeat of a delivery of the same batch; none if that one had no attempt, which a repeated one always has.
+fn repeated(first: &Delivered) -> Option<Delivered> {
+    match first {
+        Delivered::Committed(attempt) | Delivered::Repeated(attempt) => {
+            Some(Delivered::Repeated(attempt.clone()))
+        }
+        Delivered::KeyReused => None,
+    }
+}

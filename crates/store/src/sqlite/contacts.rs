@@ -1,0 +1,326 @@
+//! Contacts by number and by text.
+
+use async_trait::async_trait;
+use memchr::memmem::Finder;
+use rollbook_engine::contact::{Contact, ContactId, Identifier};
+use rollbook_engine::schema::FieldId;
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::{Sqlite, counted, pack};
+use crate::contacts::{ContactFilter, ContactPage, Contacts, StoredContact};
+use crate::{StoreError, Timestamp, WorkspaceId};
+
+/// A contact's place in the table, `workspace << 40 | number`: a workspace's contacts lie together in order of their
+/// numbers, and new ones are appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct RowId(i64);
+
+/// Bits of the number within its workspace: a trillion contacts.
+const NUMBER_BITS: u32 = 40;
+
+impl RowId {
+    /// The place of a contact; none if there cannot be such a contact.
+    pub(super) fn new(workspace: WorkspaceId, contact: ContactId) -> Option<RowId> {
+        let row_id = i64::from(workspace.0)
+            .checked_mul(1 << NUMBER_BITS)?
+            .checked_add(i64::try_from(contact.0).ok()?)?;
+        (contact.0 < 1 << NUMBER_BITS).then_some(RowId(row_id))
+    }
+
+    /// The workspace.
+    pub(super) fn workspace(self) -> WorkspaceId {
+        WorkspaceId(u32::try_from(self.0 >> NUMBER_BITS).unwrap_or(u32::MAX))
+    }
+
+    /// The contact's number.
+    pub(super) fn contact(self) -> ContactId {
+        ContactId(counted(self.0) & ((1 << NUMBER_BITS) - 1))
+    }
+}
+
+impl ToSql for RowId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for RowId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<RowId> {
+        i64::column_result(value).map(RowId)
+    }
+}
+
+#[async_trait]
+impl Contacts for Sqlite {
+    async fn owners(
+        &self,
+        workspace: WorkspaceId,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Vec<Contact>, StoreError> {
+        let index = self.identifiers.clone();
+        self.readers
+            .read(move |connection| {
+                let mut owners = Vec::new();
+                for row_id in index.lookup(connection, workspace, identifiers.iter())? {
+                    owners.push(load(connection, row_id)?);
+                }
+                // A hash may have led to somebody else.
+                let asked: std::collections::HashSet<_> = identifiers.into_iter().collect();
+                owners.retain(|contact| contact.identifiers().any(|own| asked.contains(&own)));
+                Ok(owners)
+            })
+            .await
+    }
+
+    async fn contact(
+        &self,
+        workspace: WorkspaceId,
+        id: ContactId,
+    ) -> Result<Option<StoredContact>, StoreError> {
+        let Some(row_id) = RowId::new(workspace, id) else {
+            return Ok(None);
+        };
+        self.readers
+            .read(move |connection| {
+                let row = connection
+                    .prepare_cached(
+                        "SELECT created_at, updated_at, data
+                         FROM contact
+                         WHERE id = ?1",
+                    )?
+                    .query_row([row_id], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
+                    })
+                    .optional()?;
+                row.map(|(created_at, updated_at, data)| {
+                    stored_contact(row_id, created_at, updated_at, &data)
+                })
+                .transpose()
+            })
+            .await
+    }
+
+    async fn contacts(
+        &self,
+        workspace: WorkspaceId,
+        filter: ContactFilter,
+        before: Option<ContactId>,
+        limit: u16,
+    ) -> Result<ContactPage, StoreError> {
+        self.readers
+            .read(move |connection| page(connection, workspace, &filter, before, limit))
+            .await
+    }
+
+    async fn count_contacts(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let contacts = connection
+                    .prepare_cached("SELECT contacts FROM workspace WHERE id = ?1")?
+                    .query_row([workspace.0], |row| row.get(0))
+                    .optional()?;
+                Ok(contacts.map_or(0, counted))
+            })
+            .await
+    }
+}
+
+/// The contact in a row that the index of identifiers names.
+pub(super) fn load(connection: &Connection, row_id: RowId) -> Result<Contact, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT data FROM contact WHERE id = ?1")?;
+    let mut rows = statement.query([row_id])?;
+    match rows.next()? {
+        Some(row) => pack::unpack(row_id.contact(), blob(row, 0)?),
+        None => Err(StoreError::Damaged(format!(
+            "an identifier leads to contact {}, which is not there",
+            row_id.contact()
+        ))),
+    }
+}
+
+/// Writes new contacts.
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    contacts: &[Contact],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO contact (id, created_at, updated_at, data)
+         VALUES (?1, ?2, ?2, ?3)",
+    )?;
+    let mut data = Vec::new();
+    for contact in contacts {
+        data.clear();
+        pack::pack(contact, &mut data);
+        statement.execute((row_of(workspace, contact)?, now.0, &data))?;
+    }
+    Ok(())
+}
+
+/// Writes changed contacts.
+pub(super) fn update(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    contacts: &[Contact],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut statement = tx.prepare_cached(
+        "UPDATE contact
+         SET updated_at = ?2, data = ?3
+         WHERE id = ?1",
+    )?;
+    let mut data = Vec::new();
+    for contact in contacts {
+        data.clear();
+        pack::pack(contact, &mut data);
+        let rows = statement.execute((row_of(workspace, contact)?, now.0, &data))?;
+        super::touched(rows, || format!("contact {}", contact.id))?;
+    }
+    Ok(())
+}
+
+/// The row of a contact that is about to be written.
+pub(super) fn row_of(workspace: WorkspaceId, contact: &Contact) -> Result<RowId, StoreError> {
+    RowId::new(workspace, contact.id)
+        .ok_or_else(|| StoreError::Conflict("the workspace holds no more contacts".to_owned()))
+}
+
+fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &ContactFilter,
+    before: Option<ContactId>,
+    limit: u16,
+) -> Result<ContactPage, StoreError> {
+    let last = ContactId((1 << NUMBER_BITS) - 1);
+    let before = before.map_or(last, |before| before.min(last));
+    let (Some(first), Some(before)) = (
+        RowId::new(workspace, ContactId(0)),
+        RowId::new(workspace, before),
+    ) else {
+        return Ok(ContactPage::default());
+    };
+    let mut search = Search::new(filter);
+    let mut statement = connection.prepare_cached(
+        "SELECT id, created_at, updated_at, data
+         FROM contact
+         WHERE id >= ?1 AND id < ?2
+         ORDER BY id DESC",
+    )?;
+    let mut rows = statement.query([first, before])?;
+    let mut page = ContactPage::default();
+    while let Some(row) = rows.next()? {
+        let row_id: RowId = row.get(0)?;
+        let data = blob(row, 3)?;
+        if let Some(search) = &mut search
+            && !search.matches(row_id.contact(), data)?
+        {
+            continue;
+        }
+        if page.contacts.len() == usize::from(limit) {
+            page.next = page.contacts.last().map(|stored| stored.contact.id);
+            break;
+        }
+        page.contacts
+            .push(stored_contact(row_id, row.get(1)?, row.get(2)?, data)?);
+    }
+    Ok(page)
+}
+
+fn stored_contact(
+    row_id: RowId,
+    created_at: i64,
+    updated_at: i64,
+    data: &[u8],
+) -> Result<StoredContact, StoreError> {
+    Ok(StoredContact {
+        contact: pack::unpack(row_id.contact(), data)?,
+        created_at: Timestamp(created_at),
+        updated_at: Timestamp(updated_at),
+    })
+}
+
+fn blob<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a [u8], StoreError> {
+    row.get_ref(column)?
+        .as_blob()
+        .map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+/// What a list of contacts is searched for, made ready for a million of them.
+struct Search {
+    text: Option<Finder<'static>>,
+    phone_digits: Option<Finder<'static>>,
+    lower: Vec<u8>,
+    digits: Vec<u8>,
+}
+
+impl Search {
+    /// None if every contact is wanted.
+    fn new(filter: &ContactFilter) -> Option<Search> {
+        let finder = |text: String| (!text.is_empty()).then(|| Finder::new(&text).into_owned());
+        let text = filter.text.as_ref().map(|text| text.to_lowercase());
+        let text = text.and_then(finder);
+        let phone_digits = filter.phone_digits.clone().and_then(finder);
+        (text.is_some() || phone_digits.is_some()).then(|| Search {
+            text,
+            phone_digits,
+            lower: Vec::new(),
+            digits: Vec::new(),
+        })
+    }
+
+    fn matches(&mut self, id: ContactId, data: &[u8]) -> Result<bool, StoreError> {
+        self.text_matches(id, data).and_then(|found| {
+            if found {
+                Ok(true)
+            } else {
+                self.phone_matches(id, data)
+            }
+        })
+    }
+
+    fn text_matches(&mut self, id: ContactId, data: &[u8]) -> Result<bool, StoreError> {
+        let Search { text, lower, .. } = self;
+        let Some(text) = text else {
+            return Ok(false);
+        };
+        // Most contacts are told by one look at all of their bytes. Beyond ASCII, lower case can have other bytes.
+        lower.clear();
+        lower.extend_from_slice(data);
+        lower.make_ascii_lowercase();
+        if data.is_ascii() && text.find(lower).is_none() {
+            return Ok(false);
+        }
+        pack::any_text(id, data, |_, value| {
+            if value.is_ascii() {
+                lower.clear();
+                lower.extend_from_slice(value);
+                lower.make_ascii_lowercase();
+                return text.find(lower).is_some();
+            }
+            let value = String::from_utf8_lossy(value).to_lowercase();
+            text.find(value.as_bytes()).is_some()
+        })
+    }
+
+    fn phone_matches(&mut self, id: ContactId, data: &[u8]) -> Result<bool, StoreError> {
+        let Search {
+            phone_digits,
+            digits,
+            ..
+        } = self;
+        let Some(wanted) = phone_digits else {
+            return Ok(false);
+        };
+        pack::any_text(id, data, |field, value| {
+            if field != FieldId::PHONE {
+                return false;
+            }
+            digits.clear();
+            digits.extend(value.iter().filter(|byte| byte.is_ascii_digit()));
+            wanted.find(digits).is_some()
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! What a block cannot contain: small filters that save reading it. They may say "perhaps" wrongly, "no" never.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::codec::{Decoded, seal, unseal};
+
+/// The length of the pieces of text that [`Grams`] remembers. Shorter pieces occur in every block (all four-digit
+/// numbers do), longer ones would leave out more short searches and are no more telling.
+const GRAM: usize = 5;
+
+/// Sizes of [`Grams`] in bits, as powers of two: never more than 16 bytes an attempt in a full block.
+const MAX_GRAM_BITS: u32 = 17;
+const MIN_GRAM_BITS: u32 = 9;
+
+/// Which pieces of five bytes occur in the folded texts of a block: a bit for each, at its hash.
+pub(super) struct Grams {
+    words: Vec<u64>,
+    bits: u32,
+}
+
+impl Grams {
+    pub(super) fn new() -> Grams {
+        Grams {
+            words: vec![0; 1 << (MAX_GRAM_BITS - 6)],
+            bits: MAX_GRAM_BITS,
+        }
+    }
+
+    /// Adds every piece of a folded text.
+    pub(super) fn add(&mut self, folded: &[u8]) {
+        for hash in hashes(folded) {
+            let bit = hash >> (64 - MAX_GRAM_BITS);
+            if let Some(word) = self.words.get_mut((bit >> 6) as usize) {
+                *word |= 1 << (bit & 63);
+            }
+        }
+    }
+
+    /// The filter as stored: halved as long as it stays at least half empty, by laying neighbours on each other.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        while self.bits > MIN_GRAM_BITS {
+            let ones: u32 = self.words.iter().map(|word| word.count_ones()).sum();
+            // Two laid on each other are at most half full if each is up to 30 % full.
+            if u64::from(ones) * 10 > 3 << self.bits {
+                break;
+            }
+            // The bit at a hash's upper n bits moves to its upper n-1 bits.
+            self.words = self
+                .words
+                .chunks_exact(2)
+                .map(|pair| halve(pair[0]) | halve(pair[1]) << 32)
+                .collect();
+            self.bits -= 1;
+        }
+        let bytes: Vec<u8> = self
+            .words
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        seal(&bytes)
+    }
+}
+
+/// Lays neighbouring bits on each other: 64 bits become 32.
+fn halve(word: u64) -> u64 {
+    let mut half = (word | word >> 1) & 0x5555_5555_5555_5555;
+    half = (half | half >> 1) & 0x3333_3333_3333_3333;
+    half = (half | half >> 2) & 0x0f0f_0f0f_0f0f_0f0f;
+    half = (half | half >> 4) & 0x00ff_00ff_00ff_00ff;
+    half = (half | half >> 8) & 0x0000_ffff_0000_ffff;
+    (half | half >> 16) & 0x0000_0000_ffff_ffff
+}
+
+/// The pieces of a folded text that is looked for.
+#[derive(Debug, Clone)]
+pub(super) struct GramQuery(Vec<u64>);
+
+impl GramQuery {
+    pub(super) fn new(folded: &[u8]) -> GramQuery {
+        GramQuery(hashes(folded).collect())
+    }
+
+    /// Whether the text may occur in the block of a filter.
+    pub(super) fn may_be_in(&self, filter: &[u8]) -> bool {
+        let bits = (filter.len() as u64 * 8).max(1).ilog2();
+        self.0.iter().all(|hash| {
+            let bit = hash.checked_shr(64 - bits).unwrap_or(0);
+            filter
+                .get((bit >> 3) as usize)
+                .is_some_and(|byte| byte >> (bit & 7) & 1 == 1)
+        })
+    }
+}
+
+fn hashes(folded: &[u8]) -> impl Iterator<Item = u64> {
+    let (first, rest) = folded.split_at(folded.len().min(GRAM - 1));
+    let mut window = first
+        .iter()
+        .fold(0_u64, |window, byte| window << 8 | u64::from(*byte));
+    rest.iter().map(move |byte| {
+        window = (window << 8 | u64::from(*byte)) & 0xff_ffff_ffff;
+        // Multiplicative hashing; its upper bits are the good ones.
+        (window ^ window >> 17).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
+}
+
+/// The checked bits of a stored [`Grams`].
+pub(super) fn stored_grams(blob: &[u8]) -> Decoded<&[u8]> {
+    unseal(blob)
+}
+
+/// Bits and probes of the filter of contacts: 1 wrong "perhaps" in 120.
+const BITS_PER_CONTACT: usize = 10;
+const PROBES: u64 = 6;
+
+/// The filter of the contacts of a block, given in order and each once; none where first and last say it all.
+pub(super) fn contacts(sorted: &[u64]) -> Option<Vec<u8>> {
+    let (first, last) = (sorted.first()?, sorted.last()?);
+    if last - first == sorted.len() as u64 - 1 {
+        return None;
+    }
+    let mut bits = vec![0_u8; (sorted.len() * BITS_PER_CONTACT).div_ceil(8)];
+    for contact in sorted {
+        for bit in probes(*contact, bits.len()) {
+            bits[bit >> 3] |= 1 << (bit & 7);
+        }
+    }
+    Some(seal(&bits))
+}
+
+/// Whether a contact may be in the block of such a filter.
+pub(super) fn may_hold_contact(blob: &[u8], contact: u64) -> Decoded<bool> {
+    let bits = unseal(blob)?;
+    Ok(!bits.is_empty()
+        && probes(contact, bits.len()).all(|bit| bits[bit >> 3] >> (bit & 7) & 1 == 1))
+}
+
+fn probes(contact: u64, bytes: usize) -> impl Iterator<Item = usize> {
+    let hash = xxh3_64_with_seed(&contact.to_le_bytes(), 0);
+    let bits = bytes as u64 * 8;
+    let (start, stride) = (hash >> 32, hash & 0xffff_ffff | 1);
+    (0..PROBES)
+        .map(move |probe| usize::try_from((start + probe * stride) % bits).unwrap_or_default())
+}

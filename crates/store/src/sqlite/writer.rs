@@ -1,0 +1,309 @@
+//! The one thread that writes.
+//!
+//! Callers hand in jobs and wait. Whatever waits is committed as one group, one transaction and one flush to the disk
+//! for all of it, and every caller is answered after that. A job that fails spoils nobody else's: the group is rolled
+//! back and each job gets a transaction of its own. A batch of an import always has a transaction of its own, and
+//! between two of them whatever else waits goes first.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::heads::Heads;
+use super::identifiers::Identifiers;
+use super::log;
+use crate::{StoreError, WorkspaceId};
+
+/// Jobs in one group at most, so that nobody waits long behind others.
+const GROUP_SIZE: usize = 256;
+
+/// Single attempts of a workspace after which the log is maintained.
+const SINGLES_BEFORE_MAINTENANCE: u64 = 1000;
+
+/// How long the writer has nothing to do before it maintains the log.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// After so much writing without a pause the writer lets go of the file ...
+const WORK_BEFORE_PAUSE: Duration = Duration::from_millis(50);
+
+/// ... for so long. SQLite has no queue: other processes look about once a millisecond whether the file is free, and
+/// would hardly ever find it so.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// The thread, and the way to it. Dropping it finishes what waits and joins the thread.
+pub(super) struct Writer {
+    jobs: Option<Sender<Message>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A write transaction with what is known of the workspaces it has met.
+pub(super) struct Writing<'a> {
+    pub(super) tx: Transaction<'a>,
+    pub(super) identifiers: &'a Identifiers,
+    pub(super) heads: Heads,
+}
+
+/// A transaction's worth of work that may have to be done again.
+trait Job: Send {
+    /// Does the work. If another job of its group fails, this runs again in another transaction.
+    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), StoreError>;
+
+    /// Tells the caller what came of it.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+enum Message {
+    /// Joins the group.
+    Group(Box<dyn Job>),
+    /// Has a transaction of its own.
+    Alone(Box<dyn Job>),
+}
+
+impl Writer {
+    /// Starts the thread on a connection of its own.
+    pub(super) fn start(
+        connection: Connection,
+        identifiers: Arc<Identifiers>,
+    ) -> Result<Writer, StoreError> {
+        let (jobs, waiting) = channel();
+        let thread = std::thread::Builder::new()
+            .name("rollbook-writer".to_owned())
+            .spawn(move || {
+                WriterThread {
+                    connection,
+                    identifiers,
+                    singles: HashMap::new(),
+                    working: Duration::ZERO,
+                    released: Instant::now(),
+                }
+                .run(&waiting);
+            })
+            .map_err(|error| StoreError::Open {
+                path: "the writer's thread".into(),
+                reason: error.to_string(),
+            })?;
+        Ok(Writer {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Does some work in the next group and answers when it is on disk. The work may be done more than once, only the
+    /// last time counts.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.hand_in(work, Message::Group).await
+    }
+
+    /// Does some work in a transaction of its own, once, and answers when it is on disk.
+    pub(super) async fn write_alone<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.hand_in(work, Message::Alone).await
+    }
+
+    async fn hand_in<T, F>(
+        &self,
+        work: F,
+        message: fn(Box<dyn Job>) -> Message,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Call {
+            work,
+            value: None,
+            reply,
+        };
+        self.jobs
+            .as_ref()
+            .and_then(|jobs| jobs.send(message(Box::new(job))).ok())
+            .ok_or(StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // If it panicked, its callers were told that the store is closed.
+        }
+    }
+}
+
+/// A caller's work, and the caller.
+struct Call<T, F> {
+    work: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Call<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Writing<'_>) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), StoreError> {
+        self.value = Some((self.work)(writing)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Call { value, reply, .. } = *self;
+        let value = committed.and_then(|()| value.ok_or(StoreError::Closed));
+        let _ = reply.send(value); // A caller that went away needs no answer.
+    }
+}
+
+struct WriterThread {
+    connection: Connection,
+    identifiers: Arc<Identifiers>,
+    /// Single attempts since the log was maintained.
+    singles: HashMap<WorkspaceId, u64>,
+    /// How long it has been writing without a pause.
+    working: Duration,
+    /// When the last transaction ended.
+    released: Instant,
+}
+
+impl WriterThread {
+    fn run(mut self, jobs: &Receiver<Message>) {
+        let mut group = Vec::new();
+        let mut alone = VecDeque::new();
+        loop {
+            if group.is_empty() && alone.is_empty() {
+                match self.wait(jobs) {
+                    Some(Message::Group(job)) => group.push(job),
+                    Some(Message::Alone(job)) => alone.push_back(job),
+                    None => return,
+                }
+            }
+            while group.len() < GROUP_SIZE {
+                match jobs.try_recv() {
+                    Ok(Message::Group(job)) => group.push(job),
+                    Ok(Message::Alone(job)) => alone.push_back(job),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                }
+            }
+            if !group.is_empty() {
+                self.commit_group(std::mem::take(&mut group));
+            }
+            if let Some(job) = alone.pop_front() {
+                self.commit_alone(job);
+            }
+            self.maintain(SINGLES_BEFORE_MAINTENANCE);
+        }
+    }
+
+    /// The next job; none when nobody can hand in any more.
+    fn wait(&mut self, jobs: &Receiver<Message>) -> Option<Message> {
+        if !self.singles.is_empty() {
+            match jobs.recv_timeout(IDLE) {
+                Ok(message) => return Some(message),
+                Err(RecvTimeoutError::Timeout) => self.maintain(1),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        jobs.recv().ok()
+    }
+
+    fn commit_group(&mut self, mut group: Vec<Box<dyn Job>>) {
+        if group.len() == 1 {
+            for job in group {
+                self.commit_alone(job);
+            }
+            return;
+        }
+        let committed = self.transaction(|writing| {
+            for job in &mut group {
+                job.run(writing)?;
+            }
+            Ok(())
+        });
+        match committed {
+            Ok(()) => {
+                for job in group {
+                    job.answer(Ok(()));
+                }
+            }
+            // One of them is to blame; alone each gets its own outcome.
+            Err(_) => {
+                for job in group {
+                    self.commit_alone(job);
+                }
+            }
+        }
+    }
+
+    fn commit_alone(&mut self, mut job: Box<dyn Job>) {
+        let committed = self.transaction(|writing| job.run(writing));
+        job.answer(committed);
+    }
+
+    /// Does some work and commits it; if that fails, nothing of it is written.
+    fn transaction(
+        &mut self,
+        work: impl FnOnce(&mut Writing<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.let_others_in();
+        let start = Instant::now();
+        let tx = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut writing = Writing {
+            tx,
+            identifiers: &self.identifiers,
+            heads: Heads::default(),
+        };
+        let outcome = work(&mut writing).and_then(|()| {
+            let Writing { tx, heads, .. } = writing;
+            let singles = heads.write(&tx)?;
+            tx.commit()?;
+            for (workspace, count) in singles {
+                *self.singles.entry(workspace).or_default() += count;
+            }
+            Ok(())
+        });
+        self.released = Instant::now();
+        self.working += self.released - start;
+        outcome
+    }
+
+    /// Pauses, if there was no pause for long; other processes may write, too.
+    fn let_others_in(&mut self) {
+        if self.released.elapsed() >= PAUSE {
+            self.working = Duration::ZERO;
+        } else if self.working >= WORK_BEFORE_PAUSE {
+            std::thread::sleep(PAUSE);
+            self.working = Duration::ZERO;
+        }
+    }
+
+    /// Maintains the log of workspaces with so many single attempts.
+    fn maintain(&mut self, least: u64) {
+        let due: Vec<WorkspaceId> = self
+            .singles
+            .iter()
+            .filter(|(_, count)| **count >= least)
+            .map(|(workspace, _)| *workspace)
+            .collect();
+        for workspace in due {
+            self.singles.remove(&workspace);
+            // Nothing is lost when this fails: the next time does it, and a lasting trouble meets a caller.
+            let _ = self.transaction(|writing| log::maintain(&writing.tx, workspace));
+        }
+    }
+}

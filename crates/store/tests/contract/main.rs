@@ -1,0 +1,17 @@
+//! What every store promises: each test runs on every backend.
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is tests, and the lint sees only functions marked as such"
+)]
+
+mod accounts;
+mod commit;
+mod contacts;
+mod harness;
+mod idempotency;
+mod imports;
+mod model;
+mod opening;
+mod sharing;
+mod sources;
+mod workspaces;
