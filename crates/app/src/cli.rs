@@ -137,7 +137,7 @@ fn run(cli: Cli) -> anyhow::Result<Done> {
     match &cli.command {
         Command::Normalize(command) => return command.run(),
         Command::Read(command) => return command.run(&config),
-        Command::Openapi(command) => return command.run(),
+        Command::Openapi(_) => return openapi::Openapi::run(),
         _ => {}
     }
     let runtime = tokio::runtime::Runtime::new()?;
@@ -162,7 +162,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Demo(command) => command.run(config).await,
         Command::Normalize(command) => command.run(),
         Command::Read(command) => command.run(&config),
-        Command::Openapi(command) => command.run(),
+        Command::Openapi(_) => openapi::Openapi::run(),
     }
 }
 

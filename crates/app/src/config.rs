@@ -249,11 +249,7 @@ impl Flags {
                 file.max_record_bytes,
                 1 << 20,
             )),
-            max_batch_bytes: in_memory(bytes(
-                self.max_batch_bytes,
-                file.max_batch_bytes,
-                64 << 20,
-            )),
+            max_batch_bytes: in_memory(bytes(self.max_batch_bytes, file.max_batch_bytes, 64 << 20)),
         };
         let log = LogSettings {
             filter: self.log.or(file.log),

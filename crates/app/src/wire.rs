@@ -51,10 +51,7 @@ impl SourceNames {
 #[schema(as = Attempt)]
 pub(crate) struct AttemptJson {
     /// UUIDv7.
-    #[schema(
-        format = "uuid",
-        example = "019aad5e-5b60-7001-8000-000000000001"
-    )]
+    #[schema(format = "uuid", example = "019aad5e-5b60-7001-8000-000000000001")]
     pub(crate) id: String,
     /// RFC 3339, UTC.
     #[schema(format = "date-time", example = "2026-03-01T08:00:00.000Z")]
@@ -394,7 +391,9 @@ mod described {
         #[schema(example = "phone.invalid")]
         code: String,
         /// What was wrong, with the value, and what to do.
-        #[schema(example = "“12” is not a valid phone number. Check the digits and the country code.")]
+        #[schema(
+            example = "“12” is not a valid phone number. Check the digits and the country code."
+        )]
         message: String,
         /// The value as it was delivered.
         #[schema(example = "12", required = true)]

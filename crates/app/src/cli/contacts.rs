@@ -99,8 +99,13 @@ impl Contacts {
                 let limit = if limit == 0 { usize::MAX } else { limit };
                 match format {
                     Format::Table => {
-                        let mut table =
-                            terminal::table(&["ID", "Name", "Phone Number", "Email", "External ID"]);
+                        let mut table = terminal::table(&[
+                            "ID",
+                            "Name",
+                            "Phone Number",
+                            "Email",
+                            "External ID",
+                        ]);
                         let mut count = 0;
                         each(&app, workspace.id, filter, limit, &mut |stored| {
                             count += 1;
@@ -279,8 +284,23 @@ fn show(
         writeln!(out, "  {name:<24} {}", plain(id))?;
     }
     for (field, value) in &contact.values {
-        writeln!(out, "  {:<24} {}", plain(&label(*field)), plain(&value.texts().join("; ")))?;
+        writeln!(
+            out,
+            "  {:<24} {}",
+            plain(&label(*field)),
+            plain(&value.texts().join("; "))
+        )?;
     }
-    writeln!(out, "  {:<24} {}", "Created at", show_time(stored.created_at, zone))?;
-    writeln!(out, "  {:<24} {}", "Updated at", show_time(stored.updated_at, zone))
+    writeln!(
+        out,
+        "  {:<24} {}",
+        "Created at",
+        show_time(stored.created_at, zone)
+    )?;
+    writeln!(
+        out,
+        "  {:<24} {}",
+        "Updated at",
+        show_time(stored.updated_at, zone)
+    )
 }

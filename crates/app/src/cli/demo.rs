@@ -91,7 +91,9 @@ impl Demo {
         self.admin.ensure(app).await?;
         let address = &app.config.public_url;
         let listen = app.config.listen;
-        let address = address.clone().unwrap_or_else(|| format!("http://{listen}"));
+        let address = address
+            .clone()
+            .unwrap_or_else(|| format!("http://{listen}"));
         say(&format!("address: {address}"));
         Ok(())
     }
@@ -103,7 +105,9 @@ async fn load(app: &App) -> anyhow::Result<()> {
     let (_, last) = SYSTEMS[SYSTEMS.len() - 1];
     let last_name = access::source_name_for(SYSTEMS[SYSTEMS.len() - 1].0);
     let loaded = app.store.source(workspace.id, &last_name).await?;
-    if loaded.is_some_and(|source| source.counts.all() >= records(last).map_or(0, |all| all.len() as u64)) {
+    if loaded.is_some_and(|source| {
+        source.counts.all() >= records(last).map_or(0, |all| all.len() as u64)
+    }) {
         say("the sample data is there already");
         return Ok(());
     }
@@ -142,12 +146,7 @@ async fn upload(app: &App, source: &Source, name: &str, content: &[u8]) -> anyho
 }
 
 /// Another system posts its records.
-async fn deliver(
-    app: &App,
-    workspace: WorkspaceId,
-    label: &str,
-    body: &str,
-) -> anyhow::Result<()> {
+async fn deliver(app: &App, workspace: WorkspaceId, label: &str, body: &str) -> anyhow::Result<()> {
     let name = access::source_name_for(label);
     let made = access::add_source(app, workspace, &name, label, Mode::Automatic, &name, "").await;
     let source = match made {

@@ -148,7 +148,9 @@ impl Fields {
                 match app.store.add_field(workspace.id, &key, &label, kind).await {
                     Ok(field) => {
                         writeln!(io::stdout(), "{}", field.key)?;
-                        say(&format!("field `{key}` added; map columns to it with --map \"Header={key}\""));
+                        say(&format!(
+                            "field `{key}` added; map columns to it with --map \"Header={key}\""
+                        ));
                     }
                     Err(error @ StoreError::Exists(_)) => return Err(usage(error.to_string())),
                     Err(error) => return Err(error.into()),

@@ -1,7 +1,8 @@
 //! `rollbook import`: a file into the workspace, with progress and a summary.
 
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufWriter, IntoInnerError, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -48,8 +49,9 @@ const SHOWN_FAILURES: usize = 5;
 /// is committed in batches: a killed import goes on where it stopped when the same command is run again (or `serve`
 /// runs), no record twice, none lost. Ctrl-C stops at the end of a batch.
 ///
-/// With --json one object is printed: {"import_id","records","created","updated","unchanged","warnings","failed",
-/// "seconds"}; `unchanged` counts within `updated`, and created + updated + failed = records.
+/// With --json one object is printed:
+/// `{"import_id","records","created","updated","unchanged","warnings","failed","seconds"}`. `unchanged` counts within
+/// `updated`, and created + updated + failed = records. A dry run adds `"dry_run":true` and has no import.
 ///
 /// Exit code 3 says that some rows failed; --failed-rows writes them to a CSV file with the columns `_row` and
 /// `_reason`, ready to be corrected and imported again as it is.
@@ -151,7 +153,11 @@ impl Import {
         let region = access::checked_region(region).map_err(|error| usage(error.to_string()))?;
         // Before a database is made: a mistyped name should leave nothing behind.
         let input = open(&self.file)?;
-        let failed = self.failed_rows.as_deref().map(OutFile::create).transpose()?;
+        let failed = self
+            .failed_rows
+            .as_deref()
+            .map(OutFile::create)
+            .transpose()?;
 
         let app = App::open(config).await?;
         let workspace = app.workspace().await?;
@@ -176,7 +182,7 @@ impl Import {
         let mut options = inspect(&app, &source, path, &upload.name, &told)
             .await?
             .options;
-        options.region = region;
+        options.region = region.or(options.region);
         let schema = app.schema(workspace.id).await?;
         apply_map(&mut options, &self.map, &schema)?;
         set_date_order(&mut options, self.date_order, &schema);
@@ -328,7 +334,11 @@ impl Import {
         )?;
         print_totals(&mut out, &import.totals)?;
         rejects.print(&mut out)?;
-        writeln!(out, "\nSee each record: rollbook log --import {}", import.id)?;
+        writeln!(
+            out,
+            "\nSee each record: rollbook log --import {}",
+            import.id
+        )?;
         match (&self.failed_rows, import.totals.failed) {
             (_, 0) => {}
             (Some(path), _) => writeln!(
@@ -374,7 +384,9 @@ pub(super) async fn finish(
             match ended {
                 Ok(import) => break import,
                 Err(RunError::LeaseLost) => {}
-                Err(error) => return Err(error).context("the import stopped; run it again to go on"),
+                Err(error) => {
+                    return Err(error).context("the import stopped; run it again to go on");
+                }
             }
         }
         let now = app.store.import(workspace, id).await?;
@@ -487,10 +499,18 @@ fn apply_map(options: &mut ImportOptions, map: &[MapFlag], schema: &Schema) -> a
             errors.push(MappingError::UnknownField {
                 column: flag.column.clone(),
                 field: field.clone(),
-                known: schema.fields().iter().map(|field| field.key.clone()).collect(),
+                known: schema
+                    .fields()
+                    .iter()
+                    .map(|field| field.key.clone())
+                    .collect(),
             });
         }
-        if !options.header.iter().any(|name| same_name(name, &flag.column)) {
+        if !options
+            .header
+            .iter()
+            .any(|name| same_name(name, &flag.column))
+        {
             errors.push(MappingError::UnknownColumn {
                 column: flag.column.clone(),
                 header: options.header.clone(),
@@ -540,9 +560,9 @@ fn set_date_order(options: &mut ImportOptions, order: Option<DateOrder>, schema:
     let Some(order) = order else { return };
     for column in &mut options.mapping.columns {
         let field = column.field.as_deref().and_then(|key| schema.by_key(key));
-        if field.is_some_and(|field| {
-            matches!(field.kind, FieldKind::Date { .. } | FieldKind::DateTime)
-        }) {
+        if field
+            .is_some_and(|field| matches!(field.kind, FieldKind::Date { .. } | FieldKind::DateTime))
+        {
             column.date_order = Some(order);
         }
     }
@@ -566,7 +586,8 @@ fn describe_mapping(options: &ImportOptions) -> String {
         text.push_str("\nnot imported: ");
         text.push_str(&left_out.join(", "));
         if more > 0 {
-            text.push_str(&format!(" and {more} more"));
+            // Writing to a text cannot fail.
+            let _ = write!(text, " and {more} more");
         }
         text.push_str(" (map one with --map \"Header=field\")");
     }
@@ -599,7 +620,7 @@ impl OutFile {
 
     fn keep(self) -> anyhow::Result<()> {
         let path = self.path;
-        let file = self.file.into_inner().map_err(|error| error.into_error());
+        let file = self.file.into_inner().map_err(IntoInnerError::into_error);
         file.and_then(|file| file.persist(&path).map_err(|error| error.error))
             .with_context(|| format!("`{}` cannot be written", path.display()))?;
         Ok(())

@@ -191,10 +191,11 @@ impl Log {
         let whole = self.import.is_some() || self.contact.is_some();
         let from = match (&self.since, &self.from) {
             (Some(since), _) if since == "all" => None,
-            (Some(since), _) => Some(
-                point_in_time(since, now)
-                    .map_err(|_| usage(format!("`{since}` is not a span; use 90s, 15m, 24h, 7d, 2w or all")))?,
-            ),
+            (Some(since), _) => Some(point_in_time(since, now).map_err(|_| {
+                usage(format!(
+                    "`{since}` is not a span; use 90s, 15m, 24h, 7d, 2w or all"
+                ))
+            })?),
             (None, Some(from)) => Some(time(from, zone, now, Edge::Begin)?),
             (None, None) if whole || self.to.is_some() => None,
             (None, None) => Some(Timestamp(now.0 - 15 * 60_000)),
@@ -252,7 +253,7 @@ impl Log {
             (None, Format::Table) => TABLE_LIMIT,
         };
         let mut out = io::BufWriter::new(io::stdout().lock());
-        let mut rows = view.table();
+        let mut rows = terminal::table(&COLUMNS);
         let mut shown = 0;
         let mut paging = Paging::Newest;
         if view.format == Format::Csv {
@@ -342,7 +343,7 @@ impl Log {
                 // A source may have been added meanwhile.
                 view.names = SourceNames::of(&app.store.sources(workspace).await?);
                 let mut out = io::BufWriter::new(io::stdout().lock());
-                let mut rows = view.table();
+                let mut rows = terminal::table(&COLUMNS);
                 for attempt in page.attempts {
                     view.write(attempt, &mut rows, &mut out)?;
                 }
@@ -364,10 +365,6 @@ impl Log {
 }
 
 impl View {
-    fn table(&self) -> Table {
-        terminal::table(&COLUMNS)
-    }
-
     /// Writes an attempt, or for tables keeps it.
     fn write(&self, attempt: Attempt, rows: &mut Table, out: &mut impl Write) -> io::Result<()> {
         match self.format {
@@ -382,7 +379,9 @@ impl View {
                     attempt.shown.external_id.unwrap_or_default(),
                     attempt.import.map_or_else(String::new, |id| id.to_string()),
                     attempt.row.map_or_else(String::new, |row| row.to_string()),
-                    attempt.contact.map_or_else(String::new, |id| id.to_string()),
+                    attempt
+                        .contact
+                        .map_or_else(String::new, |id| id.to_string()),
                     attempt.id.to_string(),
                 ];
                 let line = spreadsheet::line(cells.iter().chain(&more).map(String::as_str));
@@ -517,10 +516,26 @@ mod tests {
         for (typed, edge, expected) in [
             ("2026-03-01", Edge::Begin, Some("2026-02-28T23:00:00.000Z")),
             ("2026-03-01", Edge::End, Some("2026-03-01T23:00:00.000Z")),
-            ("2026-03-01T08:00", Edge::End, Some("2026-03-01T07:00:00.000Z")),
-            ("2026-03-01 08:00:30", Edge::Begin, Some("2026-03-01T07:00:30.000Z")),
-            ("2026-03-01T08:00:00Z", Edge::Begin, Some("2026-03-01T08:00:00.000Z")),
-            ("2026-03-01T08:00:00+05:00", Edge::Begin, Some("2026-03-01T03:00:00.000Z")),
+            (
+                "2026-03-01T08:00",
+                Edge::End,
+                Some("2026-03-01T07:00:00.000Z"),
+            ),
+            (
+                "2026-03-01 08:00:30",
+                Edge::Begin,
+                Some("2026-03-01T07:00:30.000Z"),
+            ),
+            (
+                "2026-03-01T08:00:00Z",
+                Edge::Begin,
+                Some("2026-03-01T08:00:00.000Z"),
+            ),
+            (
+                "2026-03-01T08:00:00+05:00",
+                Edge::Begin,
+                Some("2026-03-01T03:00:00.000Z"),
+            ),
             ("1h", Edge::Begin, Some("2023-11-14T21:13:20.000Z")),
             ("yesterday", Edge::Begin, None),
             ("2026-02-30", Edge::Begin, None),

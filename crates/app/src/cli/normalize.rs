@@ -25,7 +25,7 @@ use super::{Done, usage};
 ///
 /// Reads values from standard input, one a line, and prints a line for each: `ok`, a tab and the value as it would be
 /// stored, or `error`, a tab and the code of the issue. With --json-lines each line is a JSON string, which may hold
-/// line breaks, and the answer is {"ok":value} or {"error":code}.
+/// line breaks, and the answer is `{"ok":value}` or `{"error":code}`.
 ///
 /// A value here is one value: a cell of several phones or emails is several. Phones print as E.164 alone; with
 /// --json-lines an extension is added as "extension". Dates may be partial (1990, 1990-05, --05-17). Words that a
@@ -216,7 +216,10 @@ impl Normalize {
         };
         let kind = match self.kind {
             Kind::Phone => {
-                return Ok(Reader::Phone(PhoneReader::new(), self.region.clone()));
+                return Ok(Reader::Phone(
+                    Box::new(PhoneReader::new()),
+                    self.region.clone(),
+                ));
             }
             Kind::Email => return Ok(Reader::Email),
             Kind::Date => return Ok(Reader::Date(order)),
@@ -260,7 +263,7 @@ fn print_plain(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
 
 /// A reader of one kind of value. Phones, emails and dates are read one by one; all else as a cell of a record.
 enum Reader {
-    Phone(PhoneReader, Option<String>),
+    Phone(Box<PhoneReader>, Option<String>),
     Email,
     Date(Option<DateOrder>),
     Declared(DateFormat),
@@ -354,7 +357,11 @@ impl FieldReader {
         if let Some(issue) = candidate.issues.into_iter().next() {
             return Answer::Error { error: issue.code };
         }
-        match candidate.given.into_iter().find(|(id, _)| *id == self.field) {
+        match candidate
+            .given
+            .into_iter()
+            .find(|(id, _)| *id == self.field)
+        {
             Some((_, Given::Set(value))) => Answer::Ok {
                 ok: value,
                 extension: None,

@@ -18,7 +18,7 @@ pub(super) struct Openapi {}
 
 impl Openapi {
     /// Prints the document.
-    pub(super) fn run(&self) -> anyhow::Result<Done> {
+    pub(super) fn run() -> anyhow::Result<Done> {
         let document = crate::http::api::openapi();
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, &document)?;

@@ -19,9 +19,9 @@ use crate::config::Config;
 /// Nothing is imported and no database is needed. What is not given is found out from the file. Records print as they
 /// stand in the file, the header and any lines before it included; blank lines are passed over.
 ///
-/// With --json the first line is {"encoding","delimiter","quote","header_row"} (header_row counts records from 1; 0 if
-/// the file has no header; quote is null for a file without), then one JSON array of strings a record. A record that
-/// cannot be read prints {"error","line"} instead, and the rest goes on.
+/// With --json the first line is `{"encoding","delimiter","quote","header_row"}` (`header_row` counts records from 1; 0
+/// if the file has no header; `quote` is null for a file without), then one JSON array of strings a record. A record
+/// that cannot be read prints `{"error","line"}` instead, and the rest goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +52,7 @@ pub(super) struct DialectFlags {
     #[arg(long, value_name = "Q", value_parser = parse_quote)]
     quote: Option<Quote>,
 
-    /// The encoding, for example utf-8, windows-1252, utf-16le, shift_jis
+    /// The encoding, for example utf-8, windows-1252, utf-16le, `shift_jis`
     #[arg(long, value_name = "E", value_parser = parse_encoding)]
     encoding: Option<Encoding>,
 }
@@ -67,7 +67,9 @@ impl DialectFlags {
         if let (Some(delimiter), Some(Quote(Some(quote)))) = (self.delimiter, self.quote)
             && delimiter == quote
         {
-            return Err(usage("delimiter and quote must be two different characters"));
+            return Err(usage(
+                "delimiter and quote must be two different characters",
+            ));
         }
         Ok(CsvOptions {
             delimiter: self.delimiter,
@@ -165,7 +167,12 @@ fn print_text(rows: &mut CsvRows<File>, out: &mut impl Write) -> anyhow::Result<
     while rows.next(&mut row)? {
         write!(out, "{:>6}  ", row.number)?;
         if let Some(problem) = &row.problem {
-            writeln!(out, "cannot be read (line {}): {}", row.line, explain(problem))?;
+            writeln!(
+                out,
+                "cannot be read (line {}): {}",
+                row.line,
+                explain(problem)
+            )?;
             continue;
         }
         let cells: Vec<String> = row.cells.iter().map(|cell| plain(cell)).collect();

@@ -26,7 +26,7 @@ const PASSWORD_VARIABLE: &str = "ROLLBOOK_ADMIN_PASSWORD";
 /// Serve the pages and the API, and run the imports that wait
 ///
 /// Prints the address when it listens. At the first start, when nobody can sign in yet, the first administrator is made
-/// and the password printed once on standard error, or taken from ROLLBOOK_ADMIN_PASSWORD. SIGTERM and Ctrl-C stop
+/// and the password printed once on standard error, or taken from `ROLLBOOK_ADMIN_PASSWORD`. SIGTERM and Ctrl-C stop
 /// it: what is being answered is finished, and an import goes on at its last batch when Rollbook starts again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -80,7 +80,14 @@ impl FirstAdmin {
         let password = given.clone().unwrap_or_else(user::new_password);
         let hash = user::hash(password.clone()).await?;
         app.store
-            .add_user(workspace.id, &email, &email, Role::Admin, &hash, clock::now())
+            .add_user(
+                workspace.id,
+                &email,
+                &email,
+                Role::Admin,
+                &hash,
+                clock::now(),
+            )
             .await?;
         say(&match given {
             Some(_) => format!("first administrator: {email}, password from {PASSWORD_VARIABLE}"),

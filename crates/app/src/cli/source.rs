@@ -133,7 +133,13 @@ impl Sources {
                 } else {
                     let zone = zone(&workspace.settings);
                     let mut table = table(&[
-                        "Name", "Label", "Mode", "State", "Success", "Warning", "Failure",
+                        "Name",
+                        "Label",
+                        "Mode",
+                        "State",
+                        "Success",
+                        "Warning",
+                        "Failure",
                         "Last received",
                     ]);
                     for source in &sources {
@@ -206,10 +212,12 @@ async fn set_paused(
     app.store
         .set_source_paused(workspace, source.id, paused)
         .await?;
-    say(&match paused {
-        true => format!("source `{name}` is paused: its deliveries are refused until you resume it"),
-        false => format!("source `{name}` takes deliveries"),
-    });
+    let told = if paused {
+        "is paused: its deliveries are refused until you resume it"
+    } else {
+        "takes deliveries"
+    };
+    say(&format!("source `{name}` {told}"));
     Ok(())
 }
 
@@ -236,8 +244,7 @@ pub(super) async fn find_source(
 /// Reads a mapping and checks that its fields exist.
 fn read_mapping(path: &Path, schema: &Schema) -> anyhow::Result<String> {
     let name = path.display();
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("`{name}` cannot be read"))?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("`{name}` cannot be read"))?;
     let mapping: Mapping = serde_json::from_str(&text)
         .map_err(|error| usage(format!("`{name}` is not a mapping: {error}")))?;
     let unknown = mapping
@@ -246,7 +253,11 @@ fn read_mapping(path: &Path, schema: &Schema) -> anyhow::Result<String> {
         .filter_map(|column| column.field.as_deref())
         .find(|field| schema.by_key(field).is_none());
     if let Some(field) = unknown {
-        let known: Vec<&str> = schema.fields().iter().map(|field| field.key.as_str()).collect();
+        let known: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.key.as_str())
+            .collect();
         return Err(usage(format!(
             "`{name}` maps to `{field}`, which is not a field; use one of {}",
             known.join(", ")

@@ -134,11 +134,21 @@ impl Users {
                 let (password, made) = password(password_stdin)?;
                 let hash = hash(password.clone()).await?;
                 app.store
-                    .add_user(workspace.id, &email, &name, role.into(), &hash, clock::now())
+                    .add_user(
+                        workspace.id,
+                        &email,
+                        &name,
+                        role.into(),
+                        &hash,
+                        clock::now(),
+                    )
                     .await
                     .map_err(refused)?;
                 show_password(&email, &password, made)?;
-                say(&format!("`{email}` may sign in as {}", Role::from(role).key()));
+                say(&format!(
+                    "`{email}` may sign in as {}",
+                    Role::from(role).key()
+                ));
             }
             Users::List { json } => {
                 let users = app.store.users(workspace.id).await?;
@@ -186,7 +196,9 @@ impl Users {
                     .await
                     .map_err(refused)?;
                 show_password(&email, &password, made)?;
-                say(&format!("`{email}` has a new password and is signed out everywhere"));
+                say(&format!(
+                    "`{email}` has a new password and is signed out everywhere"
+                ));
             }
             Users::Remove { email } => {
                 let email = checked_email(&email)?;
@@ -206,7 +218,11 @@ impl Users {
 async fn keep_an_admin(app: &App, email: &str) -> anyhow::Result<()> {
     let workspace = app.workspace().await?;
     let users = app.store.users(workspace.id).await?;
-    let admin = |email: &str| users.iter().any(|user| user.email == email && user.role == Role::Admin);
+    let admin = |email: &str| {
+        users
+            .iter()
+            .any(|user| user.email == email && user.role == Role::Admin)
+    };
     let admins = users.iter().filter(|user| user.role == Role::Admin).count();
     if admin(email) && admins == 1 {
         return Err(usage(format!(
@@ -236,7 +252,11 @@ fn password(from_stdin: bool) -> anyhow::Result<(String, bool)> {
 /// A password that nobody guesses.
 pub(super) fn new_password() -> String {
     let token = access::new_token();
-    token.chars().filter(char::is_ascii_alphanumeric).take(20).collect()
+    token
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(20)
+        .collect()
 }
 
 /// Whether a password that somebody chose is long enough.

@@ -84,8 +84,8 @@ impl Workspace {
                     settings.time_zone = checked_zone(&zone)?;
                 }
                 if let Some(region) = region {
-                    settings.region =
-                        access::checked_region(&region).map_err(|error| usage(error.to_string()))?;
+                    settings.region = access::checked_region(&region)
+                        .map_err(|error| usage(error.to_string()))?;
                 }
                 if let Some(order) = date_order {
                     settings.date_order = checked_order(&order)?;
@@ -131,8 +131,10 @@ fn checked_order(order: &str) -> anyhow::Result<Option<String>> {
     if order.is_empty() {
         return Ok(None);
     }
-    let parsed: DateOrder = order
-        .parse()
-        .map_err(|_| usage(format!("`{order}` is not a date order; use dmy, mdy or ymd")))?;
+    let parsed: DateOrder = order.parse().map_err(|_| {
+        usage(format!(
+            "`{order}` is not a date order; use dmy, mdy or ymd"
+        ))
+    })?;
     Ok(Some(parsed.code().to_ascii_lowercase()))
 }
