@@ -109,6 +109,8 @@ pub(crate) fn check_source_name(name: &str) -> Result<(), SourceError> {
         format!("the name is longer than {MAX_SOURCE_NAME} characters; choose a shorter one")
     } else if let Some(other) = name.chars().find(|character| !fits(*character)) {
         format!("`{other}` cannot be part of a name; use lower-case letters, digits, - and _")
+    } else if name == "new" {
+        "`new` is taken by the page that adds sources; choose another name".to_owned()
     } else if !name.starts_with(|character: char| character.is_ascii_alphanumeric()) {
         "a name begins with a letter or a digit".to_owned()
     } else {
@@ -199,7 +201,7 @@ mod tests {
         for name in ["front-desk", "a", "7-up", "mews_2"] {
             assert!(check_source_name(name).is_ok(), "{name}");
         }
-        for name in ["", "Front", "a b", "-a", "ä", "a/b", &"a".repeat(65)] {
+        for name in ["", "new", "Front", "a b", "-a", "ä", "a/b", &"a".repeat(65)] {
             assert!(check_source_name(name).is_err(), "{name}");
         }
     }

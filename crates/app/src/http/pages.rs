@@ -1,10 +1,79 @@
 //! The pages: one file a page, with its struct, handler and template of the same name.
+//!
+//! Pages are rendered by the server and work without scripts; scripts only make them quicker. No page checks a value:
+//! the engine and the use cases do, and pages show what they say.
+
+mod assets;
+mod attempt;
+mod contact;
+mod contacts;
+pub(crate) mod error;
+pub(crate) mod frame;
+mod import;
+mod imports;
+mod log;
+mod mapping;
+mod new_source;
+pub(crate) mod show;
+mod sign_in;
+mod source;
+mod sources;
+mod teach;
+mod upload;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use tower_http::csrf::CsrfLayer;
 
 use crate::app::App;
 
-/// The pages' routes.
+/// The pages' routes. Forms are only taken from our own pages, told by what browsers say of a request's origin.
 pub(crate) fn router() -> Router<App> {
     Router::new()
+        .route("/", get(|| async { Redirect::to("/contacts") }))
+        .route("/sign-in", get(sign_in::get).post(sign_in::post))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/contacts", get(contacts::get))
+        .route("/contacts/{id}", get(contact::get))
+        .route("/imports", get(imports::get))
+        .route(
+            "/imports/new",
+            get(upload::get)
+                .post(upload::post)
+                // Counted while it is streamed to disk.
+                .layer(DefaultBodyLimit::disable()),
+        )
+        .route("/imports/{id}", get(import::get))
+        .route("/imports/{id}/live", get(import::live))
+        .route("/imports/{id}/start", post(mapping::start))
+        .route("/imports/{id}/cancel", post(import::cancel))
+        .route("/imports/{id}/failed-rows.csv", get(import::failed_rows))
+        .route(
+            "/settings",
+            get(|| async { Redirect::to(log::query::PATH) }),
+        )
+        .route("/settings/logs", get(log::get))
+        .route("/settings/logs/live", get(log::live::get))
+        .route("/settings/logs/export", get(log::export::get))
+        .route("/settings/logs/{attempt}", get(attempt::get))
+        .route("/settings/sources", get(sources::get))
+        .route(
+            "/settings/sources/new",
+            get(new_source::get).post(new_source::post),
+        )
+        .route("/settings/sources/{name}", get(source::get))
+        .route("/settings/sources/{name}/keys", post(source::create_key))
+        .route(
+            "/settings/sources/{name}/keys/{id}/revoke",
+            post(source::revoke_key),
+        )
+        .route("/settings/sources/{name}/pause", post(source::pause))
+        .route("/settings/sources/{name}/resume", post(source::resume))
+        .route("/assets/{hash}/{name}", get(assets::get))
+        .fallback(error::not_found)
+        .layer(CsrfLayer::new().with_rejection_response(error::foreign_form))
+        .layer(middleware::from_fn(frame::error_pages))
 }

@@ -1,0 +1,267 @@
+//! Sessions: who is signed in, told by a random token in a cookie of which we store only the SHA-256.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use rollbook_store::accounts::{Role, User};
+use rollbook_store::workspaces::Workspace;
+use rollbook_store::{StoreError, Timestamp};
+use tokio::sync::Semaphore;
+
+use crate::access;
+use crate::app::App;
+use crate::clock;
+use crate::http::pages::error::PageError;
+use crate::http::pages::frame::SeenPerson;
+use crate::http::pages::show::Zone;
+use crate::masking::Sight;
+
+/// The name of the cookie.
+const COOKIE_NAME: &str = "rollbook_session";
+
+/// How long a session lasts: two weeks.
+const SESSION_MILLIS: i64 = 14 * 24 * 60 * 60 * 1000;
+
+/// How many passwords are checked at once: each takes 19 MiB and all of a core.
+const CHECKS_AT_ONCE: usize = 2;
+
+/// How long a sign-in waits for its turn.
+const CHECK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Somebody who is signed in, and the workspace they are in.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    /// The account.
+    pub(crate) user: User,
+    /// Their workspace.
+    pub(crate) workspace: Workspace,
+    /// The workspace's time zone.
+    pub(crate) zone: Zone,
+    /// What is stored of the session's token.
+    token_hash: [u8; 32],
+}
+
+impl Person {
+    /// How much they see.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight::of(self.user.role)
+    }
+
+    /// Whether they may import files.
+    pub(crate) fn may_import(&self) -> bool {
+        match self.user.role {
+            Role::Importer | Role::Admin => true,
+            Role::Viewer => false,
+        }
+    }
+
+    /// Whether they may change settings.
+    pub(crate) fn may_administer(&self) -> bool {
+        self.user.role == Role::Admin
+    }
+
+    /// Refuses everybody who may not import.
+    pub(crate) fn must_import(&self) -> Result<(), PageError> {
+        if self.may_import() {
+            return Ok(());
+        }
+        Err(PageError::Forbidden(
+            "Your role can look at contacts and the log. Importing files takes the role importer or admin.",
+        ))
+    }
+
+    /// Refuses everybody who may not change settings.
+    pub(crate) fn must_administer(&self) -> Result<(), PageError> {
+        if self.may_administer() {
+            return Ok(());
+        }
+        Err(PageError::Forbidden(
+            "Changing settings takes the role admin.",
+        ))
+    }
+
+    /// Whether the session goes on; streams that stay open ask again and again.
+    pub(crate) async fn is_still_here(&self, app: &App) -> bool {
+        let user = app.store.session_user(self.token_hash, clock::now()).await;
+        matches!(user, Ok(Some(user)) if user.role == self.user.role)
+    }
+}
+
+impl FromRequestParts<App> for Person {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Person, PageError> {
+        match find_person(parts, app).await? {
+            Some(person) => Ok(person),
+            None => Err(PageError::SignIn {
+                next: (parts.method == Method::GET).then(|| {
+                    parts
+                        .uri
+                        .path_and_query()
+                        .map_or("/", |path| path.as_str())
+                        .to_owned()
+                }),
+            }),
+        }
+    }
+}
+
+impl OptionalFromRequestParts<App> for Person {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Person>, PageError> {
+        find_person(parts, app).await
+    }
+}
+
+async fn find_person(parts: &mut Parts, app: &App) -> Result<Option<Person>, PageError> {
+    let Some(token) = token(&parts.headers) else {
+        return Ok(None);
+    };
+    let token_hash = access::hash_secret(token);
+    let Some(user) = app.store.session_user(token_hash, clock::now()).await? else {
+        return Ok(None);
+    };
+    let workspaces = app.store.workspaces().await?;
+    let workspace = workspaces
+        .into_iter()
+        .find(|workspace| workspace.id == user.workspace)
+        .ok_or_else(|| StoreError::Missing("the workspace".to_owned()))?;
+    let person = Person {
+        zone: Zone::of(&workspace.settings),
+        user,
+        workspace,
+        token_hash,
+    };
+    if let Some(seen) = parts.extensions.get::<SeenPerson>() {
+        seen.remember(&person);
+    }
+    Ok(Some(person))
+}
+
+/// The account with this email and password. Takes the same time whether there is such an account or not.
+pub(crate) async fn check_password(
+    app: &App,
+    email: &str,
+    password: &str,
+) -> Result<Option<User>, PageError> {
+    static TURNS: Semaphore = Semaphore::const_new(CHECKS_AT_ONCE);
+    static NOBODY: LazyLock<String> =
+        LazyLock::new(|| access::hash_password(&access::new_token()).unwrap_or_default());
+
+    let _turn = tokio::time::timeout(CHECK_PATIENCE, TURNS.acquire())
+        .await
+        .map_err(|_| PageError::Busy)?;
+    let user = app
+        .store
+        .user_by_email(&email.trim().to_lowercase())
+        .await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let password = password.to_owned();
+    let right = tokio::task::spawn_blocking(move || match hash {
+        Some(hash) => access::verify_password(&hash, &password),
+        None => {
+            // Only for the time it takes.
+            let _ = access::verify_password(&NOBODY, &password);
+            false
+        }
+    })
+    .await
+    .unwrap_or(false);
+    Ok(user.filter(|_| right))
+}
+
+/// Begins a session; the header sets its cookie.
+pub(crate) async fn begin(
+    app: &App,
+    user: &User,
+) -> Result<[(HeaderName, HeaderValue); 1], StoreError> {
+    let token = access::new_token();
+    let now = clock::now();
+    let expires_at = Timestamp(now.0 + SESSION_MILLIS);
+    app.store
+        .add_session(access::hash_secret(&token), user.id, now, expires_at)
+        .await?;
+    Ok([(SET_COOKIE, cookie(app, &token, SESSION_MILLIS / 1000))])
+}
+
+/// Ends the session of a request, if it has one; the header removes its cookie.
+pub(crate) async fn end(
+    app: &App,
+    headers: &HeaderMap,
+) -> Result<[(HeaderName, HeaderValue); 1], StoreError> {
+    if let Some(token) = token(headers) {
+        app.store.end_session(access::hash_secret(token)).await?;
+    }
+    Ok([(SET_COOKIE, cookie(app, "", 0))])
+}
+
+fn cookie(app: &App, token: &str, max_age: i64) -> HeaderValue {
+    let public = app.config.public_url.as_deref().unwrap_or_default();
+    let secure = if public.starts_with("https:") {
+        "; Secure"
+    } else {
+        ""
+    };
+    let text =
+        format!("{COOKIE_NAME}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::try_from(text).expect("a token is of letters, digits, - and _")
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == COOKIE_NAME && !value.is_empty()).then_some(value))
+}
+
+/// Where to go after signing in: the page that was asked for if it is one of ours, else the first page.
+pub(crate) fn safe_next(next: &str) -> &str {
+    let ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.starts_with("/sign-")
+        && !next.contains('\\')
+        && !next.chars().any(char::is_control);
+    if ours { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_to_our_own_pages_only() {
+        let cases = [
+            ("/settings/logs?range=1h", "/settings/logs?range=1h"),
+            ("https://evil.example", "/"),
+            ("//evil.example", "/"),
+            ("/\\evil.example", "/"),
+            ("/\t/evil.example", "/"),
+            ("/sign-out", "/"),
+            ("", "/"),
+        ];
+        for (asked, expected) in cases {
+            assert_eq!(safe_next(asked), expected, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_found_among_cookies() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            COOKIE,
+            HeaderValue::from_static("a=b; rollbook_session=tok; c=d"),
+        );
+        assert_eq!(token(&headers), Some("tok"));
+        headers.clear();
+        headers.append(COOKIE, HeaderValue::from_static("rollbook_session="));
+        assert_eq!(token(&headers), None);
+    }
+}
