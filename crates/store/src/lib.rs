@@ -15,6 +15,8 @@ pub mod workspaces;
 
 use std::sync::Arc;
 
+#[doc(hidden)]
+pub use sqlite::log_speed;
 pub use time::Timestamp;
 
 /// The number of a workspace.

@@ -43,6 +43,7 @@ mod condition;
 mod filter;
 mod scan;
 mod search;
+pub(crate) mod speed;
 mod summary;
 mod tail;
 #[cfg(test)]
