@@ -55,6 +55,11 @@ impl PhoneNumber {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The canonical text, taken out.
+    pub fn into_string(self) -> String {
+        self.text
+    }
 }
 
 /// The longest text that is tried: libphonenumber's own limit.
