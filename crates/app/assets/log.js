@@ -17,7 +17,10 @@
     if (!next?.showPopover) return;
     tip = next;
     tip.showPopover();
-    const at = button.getBoundingClientRect();
+    place();
+  };
+  const place = () => {
+    const at = tip.previousElementSibling.getBoundingClientRect();
     const size = tip.getBoundingClientRect();
     const left = Math.min(Math.max(12, at.left - 14), innerWidth - size.width - 12);
     const below = at.bottom + 6 + size.height < innerHeight;
@@ -51,7 +54,11 @@
       event.preventDefault();
     }
   }, true);
-  addEventListener("scroll", hideTip, { capture: true, passive: true });
+  addEventListener("scroll", () => {
+    if (!tip) return;
+    const at = tip.previousElementSibling.getBoundingClientRect();
+    if (at.bottom < 0 || at.top > innerHeight) hideTip(); else place();
+  }, { capture: true, passive: true });
 
   // Details in a dialog; without it the link opens the attempt's page.
   const dialog = document.getElementById("details");

@@ -82,9 +82,8 @@ pub(crate) struct Earlier {
     pub(crate) file: String,
     pub(crate) by: String,
     pub(crate) when: When,
-    pub(crate) state: StateTag,
-    pub(crate) created: String,
-    pub(crate) updated: String,
+    /// `31 created, 2 updated, 11 failed`, or what it waits for.
+    pub(crate) outcome: String,
 }
 
 /// The page of an import that waits for its mapping.
@@ -222,8 +221,8 @@ fn column_view(index: usize, column: Column, chosen: &ChosenColumn, schema: &Sch
     // Reasons name fields by their keys, which nobody sees on a page.
     let labelled = |reason: &str| match &column.field {
         Some(key) => reason.replace(
-            &format!("“{key}”"),
-            &format!("“{}”", field_label(schema, key)),
+            &format!("`{key}`"),
+            &format!("`{}`", field_label(schema, key)),
         ),
         None => reason.to_owned(),
     };
@@ -304,13 +303,24 @@ async fn earlier(app: &App, person: &Person, import: &Import) -> Result<Vec<Earl
         .map(|other| Earlier {
             id: other.id.to_string(),
             when: person.zone.when(other.created_at),
-            state: StateTag::of(&other),
-            created: count(other.totals.created),
-            updated: count(other.totals.updated),
+            outcome: outcome(&other),
             file: other.file_name,
             by: other.created_by,
         })
         .collect())
+}
+
+fn outcome(import: &Import) -> String {
+    let totals = &import.totals;
+    if totals.records == 0 {
+        return StateTag::of(import).label.to_lowercase();
+    }
+    format!(
+        "{} created, {} updated, {} failed",
+        count(totals.created),
+        count(totals.updated),
+        count(totals.failed)
+    )
 }
 
 /// What a person chose for each column.
