@@ -19,7 +19,7 @@ use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page_with};
 use crate::http::pages::import::{find_import, source_of};
 use crate::http::pages::imports::StateTag;
-use crate::http::pages::show::{When, bytes, count, counted, field_label, sentence};
+use crate::http::pages::show::{When, bytes, count, counted, sentence};
 use crate::http::session::Person;
 use crate::imports::intake::{self, Column, Inspection, IntakeError};
 use crate::imports::options::ImportOptions;
@@ -219,12 +219,13 @@ async fn answer(
 fn column_view(index: usize, column: Column, chosen: &ChosenColumn, schema: &Schema) -> ColumnView {
     let is_guess = column.field == chosen.field;
     // Reasons name fields by their keys, which nobody sees on a page.
-    let labelled = |reason: &str| match &column.field {
-        Some(key) => reason.replace(
-            &format!("`{key}`"),
-            &format!("`{}`", field_label(schema, key)),
-        ),
-        None => reason.to_owned(),
+    let labelled = |reason: &str| {
+        schema
+            .fields()
+            .iter()
+            .fold(reason.to_owned(), |reason, field| {
+                reason.replace(&format!("`{}`", field.key), &format!("`{}`", field.label))
+            })
     };
     ColumnView {
         index,
