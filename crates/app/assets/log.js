@@ -137,7 +137,8 @@
     const data = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (value !== "") data.append(name, value);
     const query = data.toString();
-    return form.action.split("?")[0] + (query ? `?${query}` : "");
+    // Not `form.action`: that is the filter of this name.
+    return form.getAttribute("action") + (query ? `?${query}` : "");
   };
 
   document.addEventListener("click", async (event) => {

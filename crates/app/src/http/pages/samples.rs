@@ -1,6 +1,5 @@
 //! A sample of every page, full of hostile text, and the test that renders all of them.
 
-use askama::Template;
 use rollbook_engine::attempt::ImportResult;
 use rollbook_store::Timestamp;
 use rollbook_store::log::{LogSummary, ResultCounts};
@@ -285,6 +284,10 @@ fn mapping() -> MappingPage {
 }
 
 /// Every page in every state that has its own text.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of pages, one after the other"
+)]
 fn all() -> Vec<(&'static str, String)> {
     let mut pages = Vec::new();
     let mut add = |name, page: &dyn askama::DynTemplate| {
@@ -292,10 +295,10 @@ fn all() -> Vec<(&'static str, String)> {
         pages.push((name, html));
     };
     add("log", &log(None));
-    add("log, nothing yet", &log(Some(Empty::NothingYet(teach()))));
+    add("log, nothing yet", &log(Some(Empty::Nothing(teach()))));
     add(
         "log, nothing in range",
-        &log(Some(Empty::NothingInRange {
+        &log(Some(Empty::NotInRange {
             latest: when(),
             ago: "37 minutes ago".to_owned(),
             wider: hostile(),
@@ -304,11 +307,11 @@ fn all() -> Vec<(&'static str, String)> {
     );
     add(
         "log, nothing of this result",
-        &log(Some(Empty::NothingOfResult { all: hostile() })),
+        &log(Some(Empty::NotOfResult { all: hostile() })),
     );
     add(
         "log, nothing found",
-        &log(Some(Empty::NothingFound { clear: hostile() })),
+        &log(Some(Empty::NotFound { clear: hostile() })),
     );
     add("log rows", &Rows { rows: &[row()] });
     let cells = Formatted::Cells(vec![(hostile(), hostile())]);
