@@ -4,7 +4,7 @@
 //! a leading `'`, which an import takes off again.
 
 use axum::body::Bytes;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use rollbook_engine::attempt::ImportResult;
 use rollbook_engine::issue::Issue;
 use rollbook_store::commit::Payload;
@@ -134,6 +134,8 @@ pub(crate) fn attempts(
             Some((Ok(Bytes::from(bytes)), (next, false)))
         }
     })
+    // The layer that compresses asks once more after the end.
+    .fuse()
 }
 
 /// The failed rows of an import in the order of the file, ready to be corrected and uploaded again as they are.
@@ -147,6 +149,7 @@ pub(crate) fn failed_rows(
         let piece = rows.next(&app).await?;
         Ok(piece.map(|piece| (Bytes::from(piece), (app, rows))))
     })
+    .fuse()
 }
 
 fn write_attempt(
