@@ -158,7 +158,7 @@ pub(super) async fn live(
         let event = watch.next().await?;
         Some((Ok(event), watch))
     });
-    Ok(Sse::new(updates).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(updates.fuse()).keep_alive(KeepAlive::default()))
 }
 
 /// `POST /imports/{id}/cancel`

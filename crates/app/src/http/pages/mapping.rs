@@ -19,7 +19,7 @@ use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page_with};
 use crate::http::pages::import::{find_import, source_of};
 use crate::http::pages::imports::StateTag;
-use crate::http::pages::show::{When, bytes, count, counted, field_label, sentence};
+use crate::http::pages::show::{When, bytes, count, counted, sentence};
 use crate::http::session::Person;
 use crate::imports::intake::{self, Column, Inspection, IntakeError};
 use crate::imports::options::ImportOptions;
@@ -82,9 +82,8 @@ pub(crate) struct Earlier {
     pub(crate) file: String,
     pub(crate) by: String,
     pub(crate) when: When,
-    pub(crate) state: StateTag,
-    pub(crate) created: String,
-    pub(crate) updated: String,
+    /// `31 created, 2 updated, 11 failed`, or what it waits for.
+    pub(crate) outcome: String,
 }
 
 /// The page of an import that waits for its mapping.
@@ -220,12 +219,13 @@ async fn answer(
 fn column_view(index: usize, column: Column, chosen: &ChosenColumn, schema: &Schema) -> ColumnView {
     let is_guess = column.field == chosen.field;
     // Reasons name fields by their keys, which nobody sees on a page.
-    let labelled = |reason: &str| match &column.field {
-        Some(key) => reason.replace(
-            &format!("“{key}”"),
-            &format!("“{}”", field_label(schema, key)),
-        ),
-        None => reason.to_owned(),
+    let labelled = |reason: &str| {
+        schema
+            .fields()
+            .iter()
+            .fold(reason.to_owned(), |reason, field| {
+                reason.replace(&format!("`{}`", field.key), &format!("`{}`", field.label))
+            })
     };
     ColumnView {
         index,
@@ -304,13 +304,24 @@ async fn earlier(app: &App, person: &Person, import: &Import) -> Result<Vec<Earl
         .map(|other| Earlier {
             id: other.id.to_string(),
             when: person.zone.when(other.created_at),
-            state: StateTag::of(&other),
-            created: count(other.totals.created),
-            updated: count(other.totals.updated),
+            outcome: outcome(&other),
             file: other.file_name,
             by: other.created_by,
         })
         .collect())
+}
+
+fn outcome(import: &Import) -> String {
+    let totals = &import.totals;
+    if totals.records == 0 {
+        return StateTag::of(import).label.to_lowercase();
+    }
+    format!(
+        "{} created, {} updated, {} failed",
+        count(totals.created),
+        count(totals.updated),
+        count(totals.failed)
+    )
 }
 
 /// What a person chose for each column.

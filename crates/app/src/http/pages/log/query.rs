@@ -79,9 +79,9 @@ impl LogQuery {
                 query.push_str(&encode(value));
             }
         };
-        let changed = |name: &str| changes.iter().find(|(changed, _)| *changed == name);
+        let new_value = |name: &str| changes.iter().find(|(part, _)| *part == name);
         for (name, value) in self.parts() {
-            add(name, changed(name).map_or(value, |(_, value)| value));
+            add(name, new_value(name).map_or(value, |(_, value)| value));
         }
         for (name, value) in changes {
             if !self.parts().iter().any(|(part, _)| part == name) {
