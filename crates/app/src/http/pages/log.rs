@@ -188,7 +188,7 @@ pub(super) async fn get(
         ),
         matched_on: choices(
             &query.matched_on,
-            "Matched on anything",
+            "Any match",
             &[
                 IdentifierKind::ExternalId,
                 IdentifierKind::Phone,
@@ -288,7 +288,7 @@ fn range_menu(
     RangeMenu {
         label: match range {
             Range::Preset(preset) => format!("Past {}", preset.label()),
-            Range::Custom { to: Some(_), .. } => "From – to".to_owned(),
+            Range::Custom { to: Some(_), .. } => "Custom range".to_owned(),
             Range::Custom { to: None, .. } => "Since".to_owned(),
         },
         span: times,

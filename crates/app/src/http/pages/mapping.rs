@@ -19,7 +19,7 @@ use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page_with};
 use crate::http::pages::import::{find_import, source_of};
 use crate::http::pages::imports::StateTag;
-use crate::http::pages::show::{When, bytes, count, counted, sentence};
+use crate::http::pages::show::{When, bytes, count, counted, field_label, sentence};
 use crate::http::session::Person;
 use crate::imports::intake::{self, Column, Inspection, IntakeError};
 use crate::imports::options::ImportOptions;
@@ -193,7 +193,7 @@ async fn answer(
         .take(COLUMNS_SHOWN)
         .zip(&chosen.columns)
         .enumerate()
-        .map(|(index, (column, chosen))| column_view(index, column, chosen))
+        .map(|(index, (column, chosen))| column_view(index, column, chosen, &schema))
         .collect();
     let page = MappingPage {
         frame: Frame::new(person, Section::Imports),
@@ -217,8 +217,16 @@ async fn answer(
     page_with(status, &page)
 }
 
-fn column_view(index: usize, column: Column, chosen: &ChosenColumn) -> ColumnView {
+fn column_view(index: usize, column: Column, chosen: &ChosenColumn, schema: &Schema) -> ColumnView {
     let is_guess = column.field == chosen.field;
+    // Reasons name fields by their keys, which nobody sees on a page.
+    let labelled = |reason: &str| match &column.field {
+        Some(key) => reason.replace(
+            &format!("“{key}”"),
+            &format!("“{}”", field_label(schema, key)),
+        ),
+        None => reason.to_owned(),
+    };
     ColumnView {
         index,
         name: if column.name.trim().is_empty() {
@@ -231,8 +239,9 @@ fn column_view(index: usize, column: Column, chosen: &ChosenColumn) -> ColumnVie
         field: chosen.field.clone().unwrap_or_default(),
         reason: column
             .reason
+            .as_deref()
             .filter(|_| is_guess)
-            .map(|reason| sentence(&reason)),
+            .map(|reason| sentence(&labelled(reason))),
         add: chosen.write == WriteMode::Add,
         date_order: chosen
             .date_order

@@ -105,11 +105,6 @@ impl LogQuery {
             .collect()
     }
 
-    /// Whether anything but range and result narrows the log.
-    pub(crate) fn is_filtered(&self) -> bool {
-        self.parts()[4..].iter().any(|(_, value)| !value.is_empty())
-    }
-
     /// Reads the query. What is not understood is left out, and said.
     pub(crate) fn read(&self, sources: &[Source], zone: &Zone) -> LogView {
         let mut problems = Vec::new();
