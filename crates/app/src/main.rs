@@ -12,7 +12,6 @@ mod imports;
 mod jobs;
 mod masking;
 mod search;
-mod spreadsheet;
 mod wire;
 
 #[global_allocator]

@@ -3,18 +3,20 @@
 use std::io::{self, BufWriter, Write};
 
 use clap::{Subcommand, ValueEnum};
+use futures_util::StreamExt;
 use rollbook_engine::contact::{ContactId, Value};
 use rollbook_engine::schema::{FieldId, Schema};
 use rollbook_store::WorkspaceId;
 use rollbook_store::contacts::{ContactFilter, StoredContact};
 
-use super::terminal::{self, Format, plain, print_json, print_table, say, show_time, zone};
+use super::terminal::{self, plain, print_json, print_table, say, show_time, zone};
 use super::{Done, usage};
 use crate::app::App;
 use crate::config::Config;
+use crate::contact_export;
+use crate::export;
 use crate::search::contact_filter;
-use crate::spreadsheet;
-use crate::wire::{ContactJson, rfc3339};
+use crate::wire::ContactJson;
 
 /// Contacts that are read at a time.
 const PAGE: u16 = 1_000;
@@ -37,7 +39,7 @@ Examples:
         limit: usize,
         /// In which form
         #[arg(long, value_enum, default_value = "table")]
-        format: Format,
+        format: ListFormat,
     },
 
     /// Show one contact with all its fields
@@ -56,7 +58,7 @@ Examples:
 
     /// Export all contacts, oldest last
     ///
-    /// The CSV has a column a field, named by the field's label, and can be imported again as it is; cells that a
+    /// The CSV has a column a field, named by the field's key, and can be imported again as it is; cells that a
     /// spreadsheet would take for formulas are marked with ', which an import drops again. Several phones, emails or
     /// tags stand in one cell, separated by semicolons.
     #[command(after_help = "\
@@ -72,6 +74,15 @@ Examples:
         #[arg(long, value_enum, default_value = "csv")]
         format: ExportFormat,
     },
+}
+
+/// The forms of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    /// Columns for people
+    Table,
+    /// One JSON object a line
+    Json,
 }
 
 /// The forms of an export.
@@ -98,7 +109,7 @@ impl Contacts {
                 let filter = contact_filter(search.as_deref().unwrap_or_default());
                 let limit = if limit == 0 { usize::MAX } else { limit };
                 match format {
-                    Format::Table => {
+                    ListFormat::Table => {
                         let mut table = terminal::table(&[
                             "ID",
                             "Name",
@@ -123,8 +134,14 @@ impl Contacts {
                             say(&format!("these are {count} of {all}; --limit 0 shows all"));
                         }
                     }
-                    Format::Json => json(&app, workspace.id, &schema, filter, limit).await?,
-                    Format::Csv => csv(&app, workspace.id, &schema, filter, limit).await?,
+                    ListFormat::Json => {
+                        let mut out = BufWriter::new(io::stdout());
+                        each(&app, workspace.id, filter, limit, &mut |stored| {
+                            print_json(&mut out, &ContactJson::of(stored, &schema))
+                        })
+                        .await?;
+                        out.flush()?;
+                    }
                 }
             }
             Contacts::Show { id, json } => {
@@ -143,14 +160,17 @@ impl Contacts {
             }
             Contacts::Export { search, format } => {
                 let filter = contact_filter(search.as_deref().unwrap_or_default());
-                match format {
-                    ExportFormat::Csv => {
-                        csv(&app, workspace.id, &schema, filter, usize::MAX).await?;
-                    }
-                    ExportFormat::Json => {
-                        json(&app, workspace.id, &schema, filter, usize::MAX).await?;
-                    }
+                let format = match format {
+                    ExportFormat::Csv => export::Format::Csv,
+                    ExportFormat::Json => export::Format::Ndjson,
+                };
+                let pieces = contact_export::contacts(app, workspace.id, schema, filter, format);
+                tokio::pin!(pieces);
+                let mut out = io::stdout();
+                while let Some(piece) = pieces.next().await {
+                    out.write_all(&piece?)?;
                 }
+                out.flush()?;
             }
         }
         Ok(Done::Fully)
@@ -183,60 +203,6 @@ async fn each(
         }
     }
     Ok(())
-}
-
-async fn json(
-    app: &App,
-    workspace: WorkspaceId,
-    schema: &Schema,
-    filter: ContactFilter,
-    limit: usize,
-) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(io::stdout());
-    each(app, workspace, filter, limit, &mut |stored| {
-        print_json(&mut out, &ContactJson::of(stored, schema))
-    })
-    .await?;
-    Ok(out.flush()?)
-}
-
-async fn csv(
-    app: &App,
-    workspace: WorkspaceId,
-    schema: &Schema,
-    filter: ContactFilter,
-    limit: usize,
-) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(io::stdout());
-    let labels = schema.fields().iter().map(|field| field.label.as_str());
-    // Names with `_` in front are no field's, so that the file can be imported again as it is.
-    let header = std::iter::once("_contact")
-        .chain(labels)
-        .chain(["_created_at", "_updated_at"]);
-    let header = spreadsheet::line(header);
-    out.write_all(header.as_bytes())?;
-    each(app, workspace, filter, limit, &mut |stored| {
-        let mut cells = vec![stored.contact.id.to_string()];
-        for field in schema.fields() {
-            cells.push(text(stored, field.id));
-        }
-        cells.push(rfc3339(stored.created_at));
-        cells.push(rfc3339(stored.updated_at));
-        out.write_all(spreadsheet::line(cells.iter().map(String::as_str)).as_bytes())
-    })
-    .await?;
-    Ok(out.flush()?)
-}
-
-/// The value of a field in one cell.
-fn text(stored: &StoredContact, field: FieldId) -> String {
-    let contact = &stored.contact;
-    if field == FieldId::EXTERNAL_ID {
-        return external_id(stored);
-    }
-    contact
-        .value(field)
-        .map_or_else(String::new, |value| value.texts().join("; "))
 }
 
 /// The External ID of the namespace `default`, else of the first.
