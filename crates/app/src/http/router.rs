@@ -11,7 +11,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use futures_util::FutureExt;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
@@ -74,6 +74,9 @@ pub(crate) fn router(app: App) -> Router {
         .merge(pages::router())
         .with_state(app.clone())
         .nest("/api/v1", api::router(app))
+        // Programs that miss the API get its answer, not a page.
+        .route("/api", any(api::unknown_address))
+        .route("/api/{*rest}", any(api::unknown_address))
         .layer(from_fn(frame))
         .layer(CompressionLayer::new().compress_when(worth))
 }

@@ -1,7 +1,13 @@
 //! The built program, started on an empty database and driven over HTTP: one file a behaviour.
 
-mod access;
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "tests may panic, and say what they send plainly"
+)]
+
 mod acceptance;
+mod access;
 mod batches;
 mod contacts;
 mod fields;

@@ -162,8 +162,8 @@ impl InspectionJson {
             reason: column.reason,
         });
         InspectionJson {
-            encoding: inspection.options.dialect.encoding.to_string(),
-            delimiter: char::from(inspection.options.dialect.delimiter).to_string(),
+            encoding: inspection.options.dialect.encoding.clone(),
+            delimiter: inspection.options.dialect.delimiter.to_string(),
             sampled: inspection.sampled,
             columns: columns.collect(),
             mapping: inspection.options.mapping,
