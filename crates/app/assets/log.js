@@ -130,7 +130,8 @@
     const data = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (value !== "") data.append(name, value);
     const query = data.toString();
-    return form.action.split("?")[0] + (query ? `?${query}` : "");
+    // A control named "action" hides the form's own property.
+    return form.getAttribute("action") + (query ? `?${query}` : "");
   };
 
   document.addEventListener("click", async (event) => {

@@ -27,6 +27,9 @@ use rusqlite::Connection;
 use crate::commit::Payload;
 use crate::log::{Attempt, AttemptId, Log, LogFilter, LogPage, LogSummary, Paging};
 use crate::{Store, StoreError, Timestamp, WorkspaceId};
+#[doc(hidden)]
+pub use log::speed::log_speed;
+
 use identifiers::Identifiers;
 use readers::Readers;
 use writer::Writer;
