@@ -1,7 +1,7 @@
 //! Contacts as CSV or NDJSON, streamed page by page, for API, command line and pages.
 //!
-//! The CSV has one column a field, named by the field's key, so that it can be imported again as it is. A cell that a
-//! spreadsheet would run as a formula gets a leading `'`, which an import takes off again.
+//! The CSV has one column a field, named by the field's key, so that it can be imported again as it is, custom fields
+//! included.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use rollbook_store::{StoreError, WorkspaceId};
 
 use crate::app::App;
 use crate::export::Format;
+use crate::spreadsheet;
 use crate::wire::{ContactJson, rfc3339};
 
 /// How many contacts are read and sent at a time.
@@ -40,7 +41,7 @@ pub(crate) fn contacts(
             let before = match at {
                 At::Begin => {
                     if format == Format::Csv {
-                        write_header(&mut bytes, &schema);
+                        bytes.extend_from_slice(header(&schema).as_bytes());
                     }
                     None
                 }
@@ -50,7 +51,7 @@ pub(crate) fn contacts(
             let page = app.store.contacts(workspace, filter, before, PAGE).await?;
             for contact in &page.contacts {
                 match format {
-                    Format::Csv => write_row(&mut bytes, contact, &schema),
+                    Format::Csv => bytes.extend_from_slice(row(contact, &schema).as_bytes()),
                     Format::Ndjson => write_line(&mut bytes, contact, &schema),
                 }
             }
@@ -60,27 +61,22 @@ pub(crate) fn contacts(
     })
 }
 
-fn write_header(bytes: &mut Vec<u8>, schema: &Schema) {
+/// The first line. Names with `_` in front are no field's, so that the file can be imported again as it is.
+fn header(schema: &Schema) -> String {
     let keys = schema.fields().iter().map(|field| field.key.as_str());
-    let own = ["contact_id"].into_iter();
-    write_record(
-        bytes,
-        own.chain(keys)
-            .chain(["created_at", "updated_at"])
-            .map(Cow::Borrowed),
-    );
+    let own = std::iter::once("_contact");
+    spreadsheet::line(own.chain(keys).chain(["_created_at", "_updated_at"]))
 }
 
-fn write_row(bytes: &mut Vec<u8>, stored: &StoredContact, schema: &Schema) {
+/// The line of one contact.
+fn row(stored: &StoredContact, schema: &Schema) -> String {
     let contact = &stored.contact;
     let cell = |field: FieldId| -> Cow<'_, str> {
         if field == FieldId::EXTERNAL_ID {
-            return match contact.external_ids.as_slice() {
-                [] => "".into(),
-                [(_, id)] => id.into(),
-                // A cell holds one; the default namespace is the one that an import of this file would take it for.
-                [(_, first), ..] => contact.external_id("default").unwrap_or(first).into(),
-            };
+            // A cell holds one: that of the namespace which an import of this file would take it for, if there is one.
+            let first = || contact.external_ids.first().map(|(_, id)| id.as_str());
+            let id = contact.external_id("default").or_else(first);
+            return id.unwrap_or_default().into();
         }
         match contact.value(field) {
             None => "".into(),
@@ -88,33 +84,18 @@ fn write_row(bytes: &mut Vec<u8>, stored: &StoredContact, schema: &Schema) {
             Some(Value::Many(texts)) => texts.join("; ").into(),
         }
     };
-    let cells = schema.fields().iter().map(|field| cell(field.id));
-    let id = std::iter::once(Cow::Owned(contact.id.to_string()));
-    let times = [stored.created_at, stored.updated_at].map(|time| Cow::Owned(rfc3339(time)));
-    write_record(bytes, id.chain(cells).chain(times));
+    let id = contact.id.to_string();
+    let cells: Vec<Cow<'_, str>> = schema.fields().iter().map(|field| cell(field.id)).collect();
+    let times = [stored.created_at, stored.updated_at].map(rfc3339);
+    let cells = cells.iter().map(AsRef::as_ref);
+    let own = std::iter::once(id.as_str());
+    spreadsheet::line(own.chain(cells).chain(times.iter().map(String::as_str)))
 }
 
 fn write_line(bytes: &mut Vec<u8>, stored: &StoredContact, schema: &Schema) {
     serde_json::to_writer(&mut *bytes, &ContactJson::of(stored, schema))
         .expect("a contact is JSON and memory takes it");
     bytes.push(b'\n');
-}
-
-fn write_record<'a>(bytes: &mut Vec<u8>, cells: impl Iterator<Item = Cow<'a, str>>) {
-    let mut writer = csv::WriterBuilder::new()
-        .terminator(csv::Terminator::CRLF)
-        .from_writer(bytes);
-    let cells = cells.map(|cell| {
-        if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-            format!("'{cell}").into()
-        } else {
-            cell
-        }
-    });
-    writer
-        .write_record(cells.map(|cell: Cow<'a, str>| cell.into_owned()))
-        .and_then(|()| Ok(writer.flush()?))
-        .expect("memory takes what is written");
 }
 
 #[cfg(test)]
@@ -137,13 +118,10 @@ mod tests {
             created_at: Timestamp(0),
             updated_at: Timestamp(1),
         };
-        let mut bytes = Vec::new();
-        write_header(&mut bytes, &schema);
-        write_row(&mut bytes, &stored, &schema);
-        let text = String::from_utf8(bytes).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].starts_with("contact_id,external_id,name,first_name,"));
-        assert!(lines[1].starts_with("7,001,\"'=Weber, Anna\",,,,'+4930123456; +16502530000,"));
-        assert!(lines[1].ends_with(",1970-01-01T00:00:00.000Z,1970-01-01T00:00:00.001Z"));
+        assert!(header(&schema).starts_with("_contact,external_id,name,first_name,"));
+        let row = row(&stored, &schema);
+        let begins = "7,001,\"'=Weber, Anna\",,,,\"'+4930123456; +16502530000\",";
+        assert!(row.starts_with(begins), "{row}");
+        assert!(row.ends_with(",1970-01-01T00:00:00.000Z,1970-01-01T00:00:00.001Z\r\n"));
     }
 }

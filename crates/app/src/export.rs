@@ -18,7 +18,6 @@ use rollbook_store::{StoreError, WorkspaceId};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::imports::failed_rows::is_ours;
 use crate::imports::options::ImportOptions;
 use crate::masking::Sight;
 use crate::wire::{AttemptJson, SourceNames, rfc3339};
@@ -123,7 +122,7 @@ pub(crate) fn attempts(
             };
             let mut bytes = Vec::new();
             if first && format == Format::Csv {
-                write_columns(&mut bytes);
+                write_record(&mut bytes, &COLUMNS);
             }
             for (attempt, payload) in page {
                 let attempt = sight.attempt(attempt);
@@ -175,7 +174,7 @@ pub(crate) fn failed_rows(
                 file.write_header(&mut bytes);
             }
             for (attempt, payload) in page {
-                file.write_row(&mut bytes, attempt.row, &payload, &attempt.issues);
+                file.write_row(&mut bytes, &attempt, &payload);
             }
             Some((Ok(Bytes::from(bytes)), (next, false)))
         }
@@ -184,27 +183,25 @@ pub(crate) fn failed_rows(
 
 /// How the rows of a file are written again.
 #[derive(Debug, Clone)]
-pub(crate) struct FailedRows {
+struct FailedRows {
     options: ImportOptions,
     /// The columns that are kept: not those that an earlier file of failed rows brought along.
     kept: Vec<usize>,
 }
 
 impl FailedRows {
-    /// The rows of a file that is read like this.
-    pub(crate) fn of(options: ImportOptions) -> FailedRows {
+    fn of(options: ImportOptions) -> FailedRows {
         let kept = options
             .header
             .iter()
             .enumerate()
-            .filter(|(_, name)| !is_ours(name))
+            .filter(|(_, name)| !matches!(name.as_str(), "_row" | "_reason"))
             .map(|(column, _)| column)
             .collect();
         FailedRows { options, kept }
     }
 
-    /// Writes the names of the columns.
-    pub(crate) fn write_header(&self, bytes: &mut Vec<u8>) {
+    fn write_header(&self, bytes: &mut Vec<u8>) {
         let names = self
             .kept
             .iter()
@@ -213,18 +210,11 @@ impl FailedRows {
         write_record(bytes, &record);
     }
 
-    /// Writes one failed row.
-    pub(crate) fn write_row(
-        &self,
-        bytes: &mut Vec<u8>,
-        row: Option<u64>,
-        payload: &Payload,
-        issues: &[Issue],
-    ) {
+    fn write_row(&self, bytes: &mut Vec<u8>, attempt: &Attempt, payload: &Payload) {
         let raw = String::from_utf8_lossy(&payload.bytes);
         let cells = parse_raw(&raw, &self.options.dialect);
-        let row = row.map(|row| row.to_string()).unwrap_or_default();
-        let mut record = vec![row, reasons(issues)];
+        let row = attempt.row.map(|row| row.to_string()).unwrap_or_default();
+        let mut record = vec![row, reasons(&attempt.issues)];
         record.extend(
             self.kept
                 .iter()
@@ -236,13 +226,7 @@ impl FailedRows {
     }
 }
 
-/// Writes the names of the log's columns.
-pub(crate) fn write_columns(bytes: &mut Vec<u8>) {
-    write_record(bytes, &COLUMNS);
-}
-
-/// Writes an attempt as a line of the CSV.
-pub(crate) fn write_attempt(
+fn write_attempt(
     bytes: &mut Vec<u8>,
     attempt: Attempt,
     payload: Option<Payload>,

@@ -12,6 +12,7 @@ mod imports;
 mod jobs;
 mod masking;
 mod search;
+mod spreadsheet;
 mod wire;
 
 #[global_allocator]

@@ -117,7 +117,7 @@ impl AttemptJson {
             received_at: rfc3339(attempt.received_at),
             result: attempt.result,
             action: attempt.action,
-            matched_on: attempt.matched_on.map(|kind| kind.key()),
+            matched_on: attempt.matched_on.map(IdentifierKind::key),
             name: attempt.shown.name,
             phone: attempt.shown.phone,
             email: attempt.shown.email,

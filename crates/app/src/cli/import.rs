@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use rollbook_engine::attempt::{ImportResult, Totals};
 use rollbook_engine::field::date::DateOrder;
@@ -31,7 +30,7 @@ use crate::access;
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
-use crate::export::{self, FailedRows};
+use crate::imports::failed_rows::{self, FailedRows};
 use crate::imports::intake::{self, IntakeError, inspect, start, take_in};
 use crate::imports::options::ImportOptions;
 use crate::imports::preview::preview;
@@ -213,9 +212,8 @@ impl Import {
         let mut failed = failed;
         let mut rejects = Rejects::default();
         let mut written: io::Result<()> = Ok(());
-        let rows = FailedRows::of(options.clone());
         if let Some(out) = &mut failed {
-            out.write(|bytes| rows.write_header(bytes))?;
+            out.write(&failed_rows::header(options))?;
         }
         let mut each = |delivery: &rollbook_store::commit::Delivery,
                         step: &rollbook_engine::plan::Step| {
@@ -227,9 +225,9 @@ impl Import {
             if let Some(out) = &mut failed
                 && written.is_ok()
             {
-                written = out.write(|bytes| {
-                    rows.write_row(bytes, delivery.row, &delivery.payload, &step.issues);
-                });
+                let payload = &delivery.payload.bytes;
+                let row = failed_rows::row(options, delivery.row, payload, &step.issues);
+                written = out.write(&row);
             }
         };
         let totals = preview(app, source, path, options, &mut each).await?;
@@ -263,12 +261,9 @@ impl Import {
         let import = finish(app, import, &progress).await?;
         progress.end();
         if let Some(mut out) = failed {
-            if let Some(options) = options_of(&import) {
-                let rows = export::failed_rows(app.clone(), &import, options);
-                tokio::pin!(rows);
-                while let Some(some) = rows.next().await {
-                    let some = some?;
-                    out.write(|bytes| bytes.extend_from_slice(&some))?;
+            if let Some(mut rows) = FailedRows::of(import.clone()) {
+                while let Some(text) = rows.next(app).await? {
+                    out.write(&text)?;
                 }
             }
             out.keep()?;
@@ -422,11 +417,6 @@ async fn cancel_on_interrupt(app: App, import: StoredImport) {
     if tokio::signal::ctrl_c().await.is_ok() {
         std::process::exit(130);
     }
-}
-
-/// How the file of an import is read, if it came so far.
-fn options_of(import: &StoredImport) -> Option<ImportOptions> {
-    serde_json::from_str(import.options.as_deref()?).ok()
 }
 
 /// An unfinished import of the same file into the same source.
@@ -624,10 +614,8 @@ impl OutFile {
         })
     }
 
-    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        write(&mut bytes);
-        self.file.write_all(&bytes)
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        self.file.write_all(text.as_bytes())
     }
 
     fn keep(self) -> anyhow::Result<()> {

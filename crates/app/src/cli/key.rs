@@ -18,8 +18,8 @@ use crate::wire::{SourceNames, rfc3339};
 
 /// Create, list and revoke API keys
 ///
-/// A key belongs to one source and may deliver to that alone. It is shown once, when it is made: Rollbook keeps only
-/// its hash.
+/// A key belongs to one source and may deliver to that alone, or, made with --all, may do everything. It is shown once,
+/// when it is made: Rollbook keeps only its hash.
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
     /// Make a key; it is printed once, alone on standard output
@@ -27,13 +27,17 @@ pub(super) enum Keys {
 Examples:
   rollbook key create --source booking-desk
   KEY=$(rollbook key create --source booking-desk --name \"desk computer\")
-  curl -H \"Authorization: Bearer $KEY\" -d '{\"name\":\"Anna Weber\",\"email\":\"anna@example.com\"}' \\
-    http://127.0.0.1:8080/api/v1/sources/booking-desk/contacts")]
+  curl -H \"Authorization: Bearer $KEY\" --json '{\"name\":\"Anna Weber\",\"email\":\"anna@example.com\"}' \\
+    http://127.0.0.1:8080/api/v1/sources/booking-desk/contacts
+  rollbook key create --all --name \"nightly report\"")]
     Create {
-        /// The source that it may deliver to
-        #[arg(long, value_name = "NAME")]
-        source: String,
-        /// What people call it [default: the source's name]
+        /// The source that it may deliver to, and whose log and imports it may read
+        #[arg(long, value_name = "NAME", required_unless_present = "all")]
+        source: Option<String>,
+        /// Make a key that may do everything an administrator can: for programs that manage Rollbook itself
+        #[arg(long, conflicts_with = "source")]
+        all: bool,
+        /// What people call it [default: the source's name, or `all`]
         #[arg(long)]
         name: Option<String>,
     },
@@ -76,15 +80,29 @@ impl Keys {
         let app = App::open(config).await?;
         let workspace = app.workspace().await?;
         match self {
-            Keys::Create { source, name } => {
-                let source = find_source(&app, workspace.id, &source).await?;
-                let label = name.as_deref().unwrap_or(&source.settings.name);
+            Keys::Create {
+                source,
+                all: _,
+                name,
+            } => {
+                let source = match source {
+                    Some(name) => Some(find_source(&app, workspace.id, &name).await?),
+                    None => None,
+                };
+                let label = source
+                    .as_ref()
+                    .map_or("all", |source| source.settings.name.as_str());
+                let name = name.as_deref().unwrap_or(label);
                 let (key, secret) =
-                    access::create_key(&app, workspace.id, Some(&source), label).await?;
+                    access::create_key(&app, workspace.id, source.as_ref(), name).await?;
                 writeln!(io::stdout(), "{secret}")?;
+                let opens = match &source {
+                    Some(source) => format!("for source `{}`", source.settings.name),
+                    None => "that may do everything".to_owned(),
+                };
                 say(&format!(
-                    "key {} for source `{}`: keep it now, it cannot be shown again",
-                    key.id, source.settings.name
+                    "key {} {opens}: keep it now, it cannot be shown again",
+                    key.id
                 ));
             }
             Keys::List { json } => {

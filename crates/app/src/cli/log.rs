@@ -9,10 +9,9 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use rollbook_engine::attempt::{Action, ImportResult};
 use rollbook_engine::contact::{ContactId, IdentifierKind};
-use rollbook_store::commit::Payload;
 use rollbook_store::imports::ImportId;
 use rollbook_store::log::{Attempt, LogFilter, Paging};
-use rollbook_store::{StoreError, Timestamp, WorkspaceId};
+use rollbook_store::{Timestamp, WorkspaceId};
 
 use super::source::find_source;
 use super::terminal::{self, Format, colours, plain, print_json, say, show_time, zone};
@@ -20,8 +19,8 @@ use super::{Done, usage};
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
-use crate::export::{write_attempt, write_columns};
 use crate::search::{point_in_time, search};
+use crate::spreadsheet;
 use crate::wire::{AttemptJson, SourceNames};
 
 /// The columns of the log with the names that they have everywhere.
@@ -36,6 +35,9 @@ const COLUMNS: [&str; 9] = [
     "Received at",
     "Matched On",
 ];
+
+/// What a CSV has beside them.
+const MORE_COLUMNS: [&str; 5] = ["External ID", "Import", "Row", "Contact", "Attempt"];
 
 /// Attempts that are read at a time.
 const PAGE: u32 = 1_000;
@@ -255,24 +257,26 @@ impl Log {
         let mut shown = 0;
         let mut paging = Paging::Newest;
         if view.format == Format::Csv {
-            out.write_all(&csv_header())?;
+            out.write_all(csv_header().as_bytes())?;
         }
         let more = loop {
             let wanted = u32::try_from(limit - shown).unwrap_or(PAGE).min(PAGE);
             if wanted == 0 {
                 break true;
             }
-            let (attempts, more) =
-                page(app, workspace, &filter, paging, wanted, view.format).await?;
-            let Some((last, _)) = attempts.last() else {
+            let page = app
+                .store
+                .page(workspace, filter.clone(), paging, wanted)
+                .await?;
+            let Some(last) = page.attempts.last() else {
                 break false;
             };
             paging = Paging::Before(last.id.number());
-            shown += attempts.len();
-            for (attempt, payload) in attempts {
-                view.write(attempt, payload, &mut rows, &mut out)?;
+            shown += page.attempts.len();
+            for attempt in page.attempts {
+                view.write(attempt, &mut rows, &mut out)?;
             }
-            if !more {
+            if !page.more {
                 break false;
             }
         };
@@ -325,22 +329,23 @@ impl Log {
         let mut after = 0;
         let mut first = true;
         if view.format == Format::Csv {
-            io::stdout().write_all(&csv_header())?;
+            io::stdout().write_all(csv_header().as_bytes())?;
         }
         loop {
             let wanted = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
-            let paging = Paging::After(after);
-            let (attempts, more) =
-                page(app, workspace, &filter, paging, wanted, view.format).await?;
-            if let Some((last, _)) = attempts.last() {
+            let page = app
+                .store
+                .page(workspace, filter.clone(), Paging::After(after), wanted)
+                .await?;
+            if let Some(last) = page.attempts.last() {
                 after = last.id.number();
-                left -= attempts.len();
+                left -= page.attempts.len();
                 // A source may have been added meanwhile.
                 view.names = SourceNames::of(&app.store.sources(workspace).await?);
                 let mut out = io::BufWriter::new(io::stdout().lock());
                 let mut rows = terminal::table(&COLUMNS);
-                for (attempt, payload) in attempts {
-                    view.write(attempt, payload, &mut rows, &mut out)?;
+                for attempt in page.attempts {
+                    view.write(attempt, &mut rows, &mut out)?;
                 }
                 if view.format == Format::Table {
                     fix_widths(&mut rows);
@@ -352,7 +357,7 @@ impl Log {
             if left == 0 {
                 return Ok(());
             }
-            if !more {
+            if !page.more {
                 tokio::time::sleep(POLL).await;
             }
         }
@@ -361,13 +366,7 @@ impl Log {
 
 impl View {
     /// Writes an attempt, or for tables keeps it.
-    fn write(
-        &self,
-        attempt: Attempt,
-        payload: Option<Payload>,
-        rows: &mut Table,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
+    fn write(&self, attempt: Attempt, rows: &mut Table, out: &mut impl Write) -> io::Result<()> {
         match self.format {
             Format::Table => {
                 rows.add_row(self.cells(&attempt).map(|cell| plain(&cell)));
@@ -375,9 +374,18 @@ impl View {
             }
             Format::Json => print_json(out, &AttemptJson::of(attempt, &self.names)),
             Format::Csv => {
-                let mut line = Vec::new();
-                write_attempt(&mut line, attempt, payload, &self.names);
-                out.write_all(&line)
+                let cells = self.cells(&attempt);
+                let more = [
+                    attempt.shown.external_id.unwrap_or_default(),
+                    attempt.import.map_or_else(String::new, |id| id.to_string()),
+                    attempt.row.map_or_else(String::new, |row| row.to_string()),
+                    attempt
+                        .contact
+                        .map_or_else(String::new, |id| id.to_string()),
+                    attempt.id.to_string(),
+                ];
+                let line = spreadsheet::line(cells.iter().chain(&more).map(String::as_str));
+                out.write_all(line.as_bytes())
             }
         }
     }
@@ -458,36 +466,8 @@ fn fix_widths(rows: &mut Table) {
     }
 }
 
-fn csv_header() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write_columns(&mut bytes);
-    bytes
-}
-
-/// Some attempts, with their payloads where they are shown; and whether there may be more.
-async fn page(
-    app: &App,
-    workspace: WorkspaceId,
-    filter: &LogFilter,
-    paging: Paging,
-    wanted: u32,
-    format: Format,
-) -> Result<(Vec<(Attempt, Option<Payload>)>, bool), StoreError> {
-    let filter = filter.clone();
-    if format == Format::Csv {
-        let found = app
-            .store
-            .page_with_payloads(workspace, filter, paging, wanted)
-            .await?;
-        let more = found.len() == wanted as usize;
-        let found = found
-            .into_iter()
-            .map(|(attempt, payload)| (attempt, Some(payload)));
-        return Ok((found.collect(), more));
-    }
-    let found = app.store.page(workspace, filter, paging, wanted).await?;
-    let attempts = found.attempts.into_iter().map(|attempt| (attempt, None));
-    Ok((attempts.collect(), found.more))
+fn csv_header() -> String {
+    spreadsheet::line(COLUMNS.into_iter().chain(MORE_COLUMNS))
 }
 
 /// Which end of a day a day alone means.

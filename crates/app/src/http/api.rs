@@ -127,7 +127,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(fields::list, fields::add))
 }
 
-async fn unknown_address(uri: Uri) -> Problem {
+/// What is answered where there is nothing.
+pub(crate) async fn unknown_address(uri: Uri) -> Problem {
     Problem::new(
         Kind::NotFound,
         format!(

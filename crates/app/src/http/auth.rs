@@ -48,11 +48,14 @@ pub(crate) struct SourceList {
     pub(crate) names: SourceNames,
 }
 
+/// Something, and when it was read.
+type Remembered<T> = (Instant, Arc<T>);
+
 /// What is remembered of keys and sources.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    keys: RwLock<HashMap<[u8; 32], (Instant, Arc<ApiKey>)>>,
-    sources: RwLock<HashMap<WorkspaceId, (Instant, Arc<SourceList>)>>,
+    keys: RwLock<HashMap<[u8; 32], Remembered<ApiKey>>>,
+    sources: RwLock<HashMap<WorkspaceId, Remembered<SourceList>>>,
 }
 
 impl Caller {

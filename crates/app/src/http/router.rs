@@ -11,7 +11,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use futures_util::FutureExt;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
@@ -74,6 +74,9 @@ pub(crate) fn router(app: App) -> Router {
         .merge(pages::router())
         .with_state(app.clone())
         .nest("/api/v1", api::router(app))
+        // Programs that miss the API get its answer, not a page.
+        .route("/api", any(api::unknown_address))
+        .route("/api/{*rest}", any(api::unknown_address))
         .layer(from_fn(frame))
         .layer(CompressionLayer::new().compress_when(worth))
 }
@@ -191,4 +194,36 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn panicking() -> &'static str {
+        panic!("a secret")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        let router = Router::new()
+            .route("/api/v1/x", get(panicking))
+            .route("/x", get(panicking))
+            .layer(from_fn(frame));
+        for (path, media_type) in [
+            ("/api/v1/x", "application/problem+json"),
+            ("/x", "text/plain; charset=utf-8"),
+        ] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], media_type);
+            assert!(response.headers().contains_key(&X_REQUEST_ID));
+            let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+            assert!(!String::from_utf8_lossy(&body).contains("secret"));
+        }
+    }
 }

@@ -18,8 +18,8 @@ struct Table {
 impl Table {
     fn new() -> Table {
         let server = Server::start();
-        let auto = server.source_with(json!({"name": "auto", "region": "DE"}));
-        let hand = server.source_with(json!({"name": "hand", "mode": "manual", "region": "DE"}));
+        let auto = server.source_with(&json!({"name": "auto", "region": "DE"}));
+        let hand = server.source_with(&json!({"name": "hand", "mode": "manual", "region": "DE"}));
         let a = json!({"external_id": "1", "phone": P, "email": "a@example.com"});
         let a = auto.deliver("auto", &a).json()["contact_id"]
             .as_str()

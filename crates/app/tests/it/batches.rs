@@ -162,9 +162,9 @@ fn a_batch_over_the_limit_is_refused() {
 
 #[test]
 fn a_large_batch_is_answered_whole_and_in_order() {
+    const RECORDS: usize = 12_000;
     let server = Server::start();
     let desk = server.source("desk");
-    const RECORDS: usize = 12_000;
     let body: String = (0..RECORDS)
         .map(|number| {
             format!(
@@ -241,10 +241,10 @@ fn answers_come_while_the_rest_is_sent() {
 
 #[test]
 fn a_sender_that_reads_nothing_before_it_has_sent_all_is_not_blocked() {
+    const RECORDS: usize = 30_000;
     let server = Server::start();
     server.source("desk");
     let key = server.rollbook(&["key", "create", "--source", "desk"]);
-    const RECORDS: usize = 30_000;
     let body: String = (0..RECORDS)
         .map(|number| format!("{{\"bad\":\"{number}\"}}\n"))
         .collect();

@@ -1,13 +1,13 @@
 //! Reading contacts.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::Server;
+use crate::support::{Server, eventually, whole};
 
 #[test]
 fn contacts_are_listed_found_and_shown() {
     let server = Server::start();
-    let desk = server.source_with(json!({"name": "desk", "region": "DE", "namespace": "pms"}));
+    let desk = server.source_with(&json!({"name": "desk", "region": "DE", "namespace": "pms"}));
     let admin = server.admin();
     for number in 0..7 {
         let record = json!({
@@ -78,4 +78,47 @@ fn an_export_holds_every_contact() {
             .len(),
         1
     );
+}
+
+#[test]
+fn an_export_can_be_sent_in_again() {
+    let server = Server::start();
+    let desk = server.source("desk");
+    for record in [
+        json!({"external_id": "1", "name": "Anna, \"die\" Weber", "notes": "a\nb", "phone": "+4930123456"}),
+        json!({"external_id": "2", "name": "=cmd", "tags": ["a", "b"]}),
+    ] {
+        assert_eq!(desk.deliver("desk", &record).status, 201);
+    }
+    let exported = server.admin().get("/api/v1/contacts/export?format=csv");
+    let other = Server::start();
+    let part = reqwest::blocking::multipart::Part::text(exported.text).file_name("contacts.csv");
+    let form = reqwest::blocking::multipart::Form::new().part("file", part);
+    let admin = other.admin();
+    let sent = admin
+        .request("POST", "/api/v1/imports")
+        .multipart(form)
+        .send()
+        .unwrap();
+    let import = whole(sent);
+    assert_eq!(import.status, 202, "{import:?}");
+    let id = import.json()["id"].as_str().unwrap().to_owned();
+    let done = eventually("the import", || {
+        let import = admin.get(&format!("/api/v1/imports/{id}")).json();
+        matches!(import["state"].as_str(), Some("done" | "failed")).then_some(import)
+    });
+    assert_eq!(done["totals"]["created"], 2, "{done}");
+    let fields = |server: &Server| -> Vec<Value> {
+        let page = server.admin().get("/api/v1/contacts").json();
+        let mut fields: Vec<Value> = page["contacts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|contact| contact["fields"].clone())
+            .collect();
+        fields.sort_by_key(|fields| fields["name"].to_string());
+        fields
+    };
+    assert_eq!(fields(&server)[0]["name"], "=cmd");
+    assert_eq!(fields(&other), fields(&server));
 }

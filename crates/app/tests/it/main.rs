@@ -1,5 +1,11 @@
 //! The built program, started on an empty database and driven over HTTP: one file a behaviour.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "tests may panic, and say what they send plainly"
+)]
+
 mod acceptance;
 mod access;
 mod batches;

@@ -167,7 +167,7 @@ fn numbers_keep_their_digits() {
 #[test]
 fn the_mapping_of_a_source_says_where_values_are() {
     let server = Server::start();
-    let desk = server.source_with(json!({
+    let desk = server.source_with(&json!({
         "name": "desk",
         "region": "DE",
         "namespace": "pms",

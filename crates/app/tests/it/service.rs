@@ -1,6 +1,7 @@
 //! What every answer has, and the addresses outside the API.
 
-use std::io::{Read, Write};
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
 use std::net::TcpStream;
 
 use serde_json::json;
@@ -49,7 +50,14 @@ fn every_answer_is_guarded_and_can_be_told_apart() {
 fn unknown_addresses_and_methods_are_problems() {
     let server = Server::start();
     let admin = server.admin();
-    for path in ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/logs/1/2"] {
+    for path in [
+        "/api",
+        "/api/v2/logs",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/nothing",
+        "/api/v1/logs/1/2",
+    ] {
         admin.get(path).is_problem(404, "not-found");
     }
     let answer = admin.delete("/api/v1/logs");
@@ -60,9 +68,9 @@ fn unknown_addresses_and_methods_are_problems() {
 #[test]
 fn the_description_is_served_and_printed_alike() {
     let server = Server::start();
-    let served = server.nobody().get("/api/v1/openapi.json");
-    assert_eq!(served.header("content-type"), Some("application/json"));
-    let document = served.json();
+    let answered = server.nobody().get("/api/v1/openapi.json");
+    assert_eq!(answered.header("content-type"), Some("application/json"));
+    let document = answered.json();
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["servers"], json!([{"url": "/api/v1"}]));
     let printed: serde_json::Value = serde_json::from_str(&server.rollbook(&["openapi"])).unwrap();
@@ -103,11 +111,13 @@ fn many_records_go_over_one_connection() {
         } else {
             ""
         };
-        requests.push_str(&format!(
+        write!(
+            requests,
             "POST /api/v1/sources/desk/contacts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\
              Content-Type: application/json\r\n{close}Content-Length: {}\r\n\r\n{body}",
             body.len()
-        ));
+        )
+        .unwrap();
     }
     connection.write_all(requests.as_bytes()).unwrap();
     let mut answered = String::new();

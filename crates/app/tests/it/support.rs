@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// How long anything may take.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// A running `rollbook serve` on an empty database.
 pub(crate) struct Server {
@@ -85,14 +85,14 @@ impl Server {
 
     /// Adds a source in mode automatic; the caller may deliver to it.
     pub(crate) fn source(&self, name: &str) -> Caller {
-        self.source_with(serde_json::json!({"name": name}))
+        self.source_with(&serde_json::json!({"name": name}))
     }
 
     /// Adds a source; the caller may deliver to it.
-    pub(crate) fn source_with(&self, source: Value) -> Caller {
+    pub(crate) fn source_with(&self, source: &Value) -> Caller {
         let admin = self.admin();
         let name = source["name"].as_str().unwrap().to_owned();
-        let added = admin.post("/api/v1/sources", &source);
+        let added = admin.post("/api/v1/sources", source);
         assert_eq!(added.status, 201, "{added:?}");
         let key = admin.post(
             "/api/v1/keys",
@@ -204,7 +204,7 @@ impl Answer {
         assert_eq!(problem["type"], format!("urn:rollbook:problem:{kind}"));
         assert_eq!(problem["status"], status);
         assert!(problem["title"].is_string() && problem["detail"].is_string());
-        assert!(problem["instance"].as_str().unwrap().starts_with("/api/"));
+        assert!(problem["instance"].as_str().unwrap().starts_with("/api"));
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"));
         problem
     }

@@ -360,8 +360,7 @@ impl Answers {
         let lines = match &self.reader {
             None => lines,
             Some(reader) => match reader.try_send(lines.into()) {
-                Ok(()) => return Ok(()),
-                Err(mpsc::error::TrySendError::Closed(_)) => return Ok(()),
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return Ok(()),
                 Err(mpsc::error::TrySendError::Full(lines)) => {
                     self.reader = None;
                     lines.into()

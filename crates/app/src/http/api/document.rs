@@ -1,5 +1,6 @@
 //! The description of the API: OpenAPI 3.1, made from the routes and their types.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 
 use axum::body::Bytes;
@@ -89,12 +90,9 @@ pub(crate) fn openapi() -> OpenApi {
 fn about() -> String {
     let mut text = format!("{ABOUT}\n\n| type | status | title |\n| --- | --- | --- |\n");
     for kind in Kind::ALL {
-        text.push_str(&format!(
-            "| `{}` | {} | {} |\n",
-            kind.type_uri(),
-            kind.status().as_u16(),
-            kind.title()
-        ));
+        let (status, title) = (kind.status().as_u16(), kind.title());
+        // Writing into a text cannot fail.
+        let _ = writeln!(text, "| `{}` | {status} | {title} |", kind.type_uri());
     }
     text
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
 use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_sources::csv::CsvOptions;
+use rollbook_store::StoreError;
 use rollbook_store::imports::{Import, ImportId, ImportState};
 use rollbook_store::sources::Source;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::export;
+use crate::export::Format;
 use crate::http::api::Api;
 use crate::http::api::body::{PATIENCE, settings_or_default};
 use crate::http::api::logs::PageParams;
@@ -31,6 +32,7 @@ use crate::http::auth::{Caller, SourceList};
 use crate::http::error::{
     Guarded, GuardedBody, InState, Kind, Mapped, Named, Paused, Problem, shortened,
 };
+use crate::imports::failed_rows::FailedRows;
 use crate::imports::intake::{self, Inspection, IntakeError, file_of, inspect, take_in};
 use crate::imports::options::ImportOptions;
 use crate::wire::{ImportJson, ImportStateSchema, MappingSchema, TotalsJson};
@@ -162,8 +164,8 @@ impl InspectionJson {
             reason: column.reason,
         });
         InspectionJson {
-            encoding: inspection.options.dialect.encoding.to_string(),
-            delimiter: char::from(inspection.options.dialect.delimiter).to_string(),
+            encoding: inspection.options.dialect.encoding.clone(),
+            delimiter: inspection.options.dialect.delimiter.to_string(),
             sampled: inspection.sampled,
             columns: columns.collect(),
             mapping: inspection.options.mapping,
@@ -476,17 +478,19 @@ pub(crate) async fn failed_rows(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let import = get(&api, &caller, &id).await?;
-    let Some(options) = &import.options else {
-        return Err(Problem::new(
+    let rows = FailedRows::of(import).ok_or_else(|| {
+        Problem::new(
             Kind::ImportState,
             "the import has not begun, so no row has failed; start it first",
-        ));
-    };
-    let options = serde_json::from_str(options).map_err(|error| Problem::internal(&error))?;
-    let rows = export::failed_rows(api.app, &import, options);
+        )
+    })?;
+    let rows = stream::try_unfold((api.app, rows), |(app, mut rows)| async move {
+        let some = rows.next(&app).await?;
+        Ok::<_, StoreError>(some.map(|some| (Bytes::from(some), (app, rows))))
+    });
     let mut response = Body::from_stream(rows).into_response();
     let headers = response.headers_mut();
-    let media_type = HeaderValue::from_static(export::Format::Csv.media_type());
+    let media_type = HeaderValue::from_static(Format::Csv.media_type());
     headers.insert(header::CONTENT_TYPE, media_type);
     let disposition = HeaderValue::from_static("attachment; filename=\"failed-rows.csv\"");
     headers.insert(header::CONTENT_DISPOSITION, disposition);

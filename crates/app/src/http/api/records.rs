@@ -187,16 +187,16 @@ fn answer(api: &Api, source: &Source, delivered: Delivered) -> Result<Response, 
         Delivered::Repeated(attempt) => (attempt, true),
         Delivered::KeyReused => return Err(key_reused()),
     };
-    let location = (attempt.action == Some(Action::Created))
-        .then(|| attempt.contact.map(|id| format!("/api/v1/contacts/{id}")))
-        .flatten();
-    let mut response = match refused_body(api, &attempt) {
-        Some(problem) => problem.into_response(),
-        None => {
-            let status = status(&attempt);
-            let json = AttemptJson::from_source(attempt, source.settings.name.clone());
-            (status, axum::Json(json)).into_response()
-        }
+    let location = match (attempt.action, attempt.contact) {
+        (Some(Action::Created), Some(id)) => Some(format!("/api/v1/contacts/{id}")),
+        _ => None,
+    };
+    let mut response = if let Some(problem) = refused_body(api, &attempt) {
+        problem.into_response()
+    } else {
+        let status = status(&attempt);
+        let json = AttemptJson::from_source(attempt, source.settings.name.clone());
+        (status, axum::Json(json)).into_response()
     };
     let headers = response.headers_mut();
     if let Some(location) = location.and_then(|path| HeaderValue::try_from(path).ok()) {
@@ -262,7 +262,7 @@ impl ToSchema for RecordSchema {
 impl PartialSchema for RecordSchema {
     fn schema() -> RefOr<OpenApiSchema> {
         let text = |kinds: &[Type]| {
-            ObjectBuilder::new().schema_type(SchemaType::from_iter(kinds.iter().cloned()))
+            ObjectBuilder::new().schema_type(kinds.iter().cloned().collect::<SchemaType>())
         };
         let mut record = ObjectBuilder::new()
             .description(Some(

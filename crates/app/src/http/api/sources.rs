@@ -129,23 +129,35 @@ pub(crate) struct SourceChangeJson {
     #[serde(default)]
     namespace: Option<String>,
     /// The phone region; null for the workspace's.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    region: Option<Option<String>>,
+    region: Becomes<String>,
     /// How its records map to fields; null for the built-in names.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<MappingSchema>)]
-    mapping: Option<Option<Mapping>>,
+    mapping: Becomes<Mapping>,
     /// `true` refuses deliveries from now on, `false` takes them again; within a second.
     #[serde(default)]
     paused: Option<bool>,
 }
 
-/// Tells a member that is null from one that is not there.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// What becomes of a setting that can be absent.
+#[derive(Debug, Default, PartialEq)]
+enum Becomes<T> {
+    /// It stays as it is, because the member is left out.
+    #[default]
+    Same,
+    /// It is taken away, because the member is null.
+    Nothing,
+    /// It has this value from now on.
+    New(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Becomes<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Becomes<T>, D::Error> {
+        let value = Option::deserialize(deserializer)?;
+        Ok(value.map_or(Becomes::Nothing, Becomes::New))
+    }
 }
 
 impl SourceJson {
@@ -301,14 +313,17 @@ pub(crate) async fn change(
     if let Some(namespace) = change.namespace {
         settings.namespace = filled("namespace", &namespace)?;
     }
-    if let Some(region) = change.region {
-        settings.region = checked_region(region.as_deref().unwrap_or_default())?;
+    match change.region {
+        Becomes::Same => {}
+        Becomes::Nothing => settings.region = None,
+        Becomes::New(region) => settings.region = checked_region(&region)?,
     }
-    if let Some(mapping) = change.mapping {
-        settings.mapping = match mapping {
-            Some(mapping) => Some(checked_mapping(&api, workspace, &mapping).await?),
-            None => None,
-        };
+    match change.mapping {
+        Becomes::Same => {}
+        Becomes::Nothing => settings.mapping = None,
+        Becomes::New(mapping) => {
+            settings.mapping = Some(checked_mapping(&api, workspace, &mapping).await?);
+        }
     }
     let store = &api.app.store;
     if settings != source.settings {
@@ -370,12 +385,10 @@ mod tests {
     #[test]
     fn null_is_told_from_nothing() {
         let change = |json: &str| serde_json::from_str::<SourceChangeJson>(json).unwrap();
-        assert_eq!(change("{}").region, None);
-        assert_eq!(change(r#"{"region":null}"#).region, Some(None));
-        assert_eq!(
-            change(r#"{"region":"DE"}"#).region,
-            Some(Some("DE".to_owned()))
-        );
+        assert_eq!(change("{}").region, Becomes::Same);
+        assert_eq!(change(r#"{"region":null}"#).region, Becomes::Nothing);
+        let germany = Becomes::New("DE".to_owned());
+        assert_eq!(change(r#"{"region":"DE"}"#).region, germany);
         assert!(serde_json::from_str::<SourceChangeJson>(r#"{"pause":true}"#).is_err());
     }
 }
