@@ -187,9 +187,12 @@
 
   const countShown = () => {
     const shown = document.getElementById("shown");
-    const match = shown?.textContent.match(/^([\d,]+) of (.*)$/);
+    const match = shown?.textContent.match(/^[\d,]+ of (([\d,]+) .*)$/);
     if (!match) return;
-    shown.textContent = `${rowsOf().children.length.toLocaleString("en")} of ${match[2]}`;
+    // Rows that left the time of a live page stay until it is loaded again, so there can be more of them than counted.
+    const count = rowsOf().children.length;
+    const all = Number(match[2].replaceAll(",", ""));
+    shown.textContent = count < all ? `${count.toLocaleString("en")} of ${match[1]}` : match[1];
   };
 
   // Dragging on the chart sets the range.
