@@ -30,12 +30,17 @@ impl FailedRows {
     /// Before the first row; none if the import never learned how its file is read, so that there are no rows.
     pub(crate) fn of(import: Import) -> Option<FailedRows> {
         let options = serde_json::from_str(import.options.as_deref()?).ok()?;
-        Some(FailedRows {
+        Some(FailedRows::read_with(import, options))
+    }
+
+    /// Before the first row of a file that is read like this.
+    pub(crate) fn read_with(import: Import, options: ImportOptions) -> FailedRows {
+        FailedRows {
             import,
             options,
             after: 0,
             begun: false,
-        })
+        }
     }
 
     /// The next piece of CSV, the header first; none at the end.

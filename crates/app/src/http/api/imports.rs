@@ -10,7 +10,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_sources::csv::CsvOptions;
 use rollbook_store::StoreError;
@@ -557,6 +557,7 @@ fn progress(api: Api, import: Import) -> impl Stream<Item = Result<Event, axum::
         };
         Some((event, state))
     })
+    .fuse()
 }
 
 fn told(import: &Import, rate: u64) -> ProgressJson {
