@@ -85,6 +85,7 @@ test('a file with good, bad and repeated rows is uploaded, mapped and run', () =
     assert.equal(await goesTo('E-Mail').inputValue(), 'email');
     await page.getByText('liesl@weber.example').waitFor();
     await goesTo('Bemerkung').selectOption('notes');
+    await goesTo('Ort').selectOption('city');
     await page.getByRole('button', { name: 'Run import' }).click();
 
     await page.getByRole('link', { name: 'See every row in the log' }).waitFor();
@@ -177,7 +178,7 @@ test('details show the whole payload, the issues, the changes and the ways on', 
 test('a phone is found in any format, and a part of the payload too', () =>
   journey(page, 'search', async () => {
     await page.goto('/settings/logs');
-    for (const [text, found] of [['030/12 34-567', 2], ['0049 30 1234567', 2], ['L.WEBER', 2], ['zeilen', 1], ['K-3', 1], ['nobody at all', 0]]) {
+    for (const [text, found] of [['030/12 34-567', 2], ['0049 30 1234567', 2], ['L.WEBER', 1], ['zeilen', 1], ['K-3', 1], ['nobody at all', 0]]) {
       await page.getByLabel('Search the log').fill(text);
       await page.waitForURL((url) => url.searchParams.get('q') === text);
       await page.waitForFunction(() => document.getElementById('log').getAttribute('aria-busy') === 'false');

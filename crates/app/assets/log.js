@@ -17,7 +17,10 @@
     if (!next?.showPopover) return;
     tip = next;
     tip.showPopover();
-    const at = button.getBoundingClientRect();
+    place();
+  };
+  const place = () => {
+    const at = tip.previousElementSibling.getBoundingClientRect();
     const size = tip.getBoundingClientRect();
     const left = Math.min(Math.max(12, at.left - 14), innerWidth - size.width - 12);
     const below = at.bottom + 6 + size.height < innerHeight;
@@ -51,7 +54,11 @@
       event.preventDefault();
     }
   }, true);
-  addEventListener("scroll", hideTip, { capture: true, passive: true });
+  addEventListener("scroll", () => {
+    if (!tip) return;
+    const at = tip.previousElementSibling.getBoundingClientRect();
+    if (at.bottom < 0 || at.top > innerHeight) hideTip(); else place();
+  }, { capture: true, passive: true });
 
   // Details in a dialog; without it the link opens the attempt's page.
   const dialog = document.getElementById("details");
@@ -130,7 +137,8 @@
     const data = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (value !== "") data.append(name, value);
     const query = data.toString();
-    return form.action.split("?")[0] + (query ? `?${query}` : "");
+    // Not `form.action`: that is the filter of this name.
+    return form.getAttribute("action") + (query ? `?${query}` : "");
   };
 
   document.addEventListener("click", async (event) => {
@@ -179,9 +187,12 @@
 
   const countShown = () => {
     const shown = document.getElementById("shown");
-    const match = shown?.textContent.match(/^([\d,]+) of (.*)$/);
+    const match = shown?.textContent.match(/^[\d,]+ of (([\d,]+) .*)$/);
     if (!match) return;
-    shown.textContent = `${rowsOf().children.length.toLocaleString("en")} of ${match[2]}`;
+    // Rows that left the time of a live page stay until it is loaded again, so there can be more of them than counted.
+    const count = rowsOf().children.length;
+    const all = Number(match[2].replaceAll(",", ""));
+    shown.textContent = count < all ? `${count.toLocaleString("en")} of ${match[1]}` : match[1];
   };
 
   // Dragging on the chart sets the range.

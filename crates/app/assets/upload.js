@@ -19,7 +19,7 @@
     problem.replaceChildren(...(text ? [notice] : []));
   };
   const size = (bytes) => {
-    for (const [unit, base] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
+    for (const [unit, base] of [["GB", 2 ** 30], ["MB", 2 ** 20], ["kB", 2 ** 10]]) {
       if (bytes >= base) return `${(bytes / base).toFixed(1)} ${unit}`;
     }
     return `${bytes} bytes`;

@@ -1,29 +1,218 @@
 //! The command line. One command a file; exit code 0: done, 1: could not run, 2: bad arguments, 3: done, some rows
 //! failed.
+//!
+//! Data goes to standard output, talk to standard error.
 
+mod contacts;
+mod demo;
+mod field;
+mod import;
+mod key;
+mod log;
+mod migrate;
+mod normalize;
+mod openapi;
+mod read;
 mod serve;
+mod source;
+mod terminal;
+mod user;
+mod workspace;
 
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::config::Config;
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Flags, LogFormat, LogSettings};
+
+/// Rollbook takes contacts in, from files and from other systems, and writes down what happened to every record.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rollbook",
+    version,
+    max_term_width = 110,
+    after_help = "\
+Examples:
+  rollbook demo --serve                          look around with sample data
+  rollbook import guests.csv --dry-run           what would this file do?
+  rollbook import guests.csv                     do it
+  rollbook log --since 1h --result failure       what went wrong, and why?
+  rollbook serve --listen 0.0.0.0:8080           pages, API and workers
+
+Exit codes:
+  0  done, no failed rows
+  1  could not run
+  2  bad arguments
+  3  done, some rows failed"
+)]
+struct Cli {
+    #[command(flatten)]
+    settings: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Import(import::Import),
+    Log(log::Log),
+    #[command(subcommand)]
+    Contacts(contacts::Contacts),
+    #[command(subcommand)]
+    Source(source::Sources),
+    #[command(subcommand)]
+    Key(key::Keys),
+    #[command(subcommand)]
+    User(user::Users),
+    #[command(subcommand)]
+    Field(field::Fields),
+    #[command(subcommand)]
+    Workspace(workspace::Workspace),
+    Normalize(normalize::Normalize),
+    Read(read::Read),
+    Migrate(migrate::Migrate),
+    Openapi(openapi::Openapi),
+    Demo(demo::Demo),
+}
+
+/// How a command that ran came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// All is well.
+    Fully,
+    /// Some rows failed.
+    WithFailedRows,
+    /// It was stopped before its end.
+    Stopped,
+}
+
+/// What the person can only mend on the command line: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
 
 /// Reads the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
-    let config = Config {
-        database: "sqlite:rollbook.db".to_owned(),
-        files: "rollbook-files".into(),
-        listen: ([127, 0, 0, 1], 8080).into(),
-        public_url: None,
-        max_file_bytes: 2 << 30,
-        max_record_bytes: 1 << 20,
-        max_batch_bytes: 64 << 20,
-    };
-    let runtime = tokio::runtime::Runtime::new().expect("the system gives us threads");
-    match runtime.block_on(serve::serve(config)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(Done::Fully) => ExitCode::SUCCESS,
+        Ok(Done::WithFailedRows) => ExitCode::from(3),
+        Ok(Done::Stopped) => ExitCode::from(1),
+        // Whoever read our output has read enough: `rollbook log | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::from(1)
+            terminal::say(&format!("rollbook: {error:#}"));
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
+    }
+}
+
+/// An error that ends with exit code 2.
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    Usage(text.into()).into()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run(cli: Cli) -> anyhow::Result<Done> {
+    let (config, log) = cli
+        .settings
+        .resolve()
+        .map_err(|error| usage(error.to_string()))?;
+    let serves = match &cli.command {
+        Command::Serve(_) => true,
+        Command::Demo(demo) => demo.serves(),
+        _ => false,
+    };
+    start_log(&log, if serves { "info" } else { "warn" })?;
+    // These need neither the database nor other threads.
+    match &cli.command {
+        Command::Normalize(command) => return command.run(),
+        Command::Read(command) => return command.run(&config),
+        Command::Openapi(_) => return openapi::Openapi::run(),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    let done = runtime.block_on(dispatch(cli.command, config));
+    // A thread may still wait for a slow disk or standard input; nothing depends on it any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done
+}
+
+async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
+    match command {
+        Command::Serve(command) => command.run(config).await,
+        Command::Import(command) => command.run(config).await,
+        Command::Log(command) => command.run(config).await,
+        Command::Contacts(command) => command.run(config).await,
+        Command::Source(command) => command.run(config).await,
+        Command::Key(command) => command.run(config).await,
+        Command::User(command) => command.run(config).await,
+        Command::Field(command) => command.run(config).await,
+        Command::Workspace(command) => command.run(config).await,
+        Command::Migrate(command) => command.run(config).await,
+        Command::Demo(command) => command.run(config).await,
+        Command::Normalize(command) => command.run(),
+        Command::Read(command) => command.run(&config),
+        Command::Openapi(_) => openapi::Openapi::run(),
+    }
+}
+
+fn start_log(log: &LogSettings, usual: &str) -> anyhow::Result<()> {
+    let filter = log.filter.as_deref().unwrap_or(usual);
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| usage(format!("`{filter}` is not a log filter: {error}")))?;
+    let log_to = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(terminal::colours(&io::stderr()));
+    match log.format {
+        LogFormat::Text => log_to.init(),
+        LogFormat::Json => log_to.json().init(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself_with_examples() {
+        fn check(command: &clap::Command, path: &str) {
+            for sub in command.get_subcommands() {
+                let path = format!("{path} {}", sub.get_name());
+                assert!(sub.get_about().is_some(), "{path} says what it does");
+                if sub.has_subcommands() {
+                    check(sub, &path);
+                } else {
+                    let examples = sub.get_after_help().map(ToString::to_string);
+                    assert!(
+                        examples.is_some_and(|text| text.contains(&path)),
+                        "{path} has examples"
+                    );
+                }
+                for argument in sub.get_arguments() {
+                    let id = argument.get_id();
+                    assert!(argument.get_help().is_some(), "{path} explains `{id}`");
+                }
+            }
+        }
+        check(&Cli::command(), "rollbook");
     }
 }

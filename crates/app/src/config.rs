@@ -1,10 +1,20 @@
 //! How Rollbook is started: flags, then environment, then `rollbook.toml`, then defaults.
+//!
+//! [`Flags`] is the one table of settings: each is a flag, an environment variable and a key of the file by the same
+//! name. `rollbook.example.toml` explains them; a test keeps the three alike.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+/// The file that is read from the working folder if no other is named.
+const DEFAULT_FILE: &str = "rollbook.toml";
 
 /// The settings in force. Nothing later looks back at flags, environment or file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
     /// The store: `sqlite:PATH`.
     pub(crate) database: String,
@@ -16,7 +26,7 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     /// The largest upload in bytes.
     pub(crate) max_file_bytes: u64,
-    /// The largest body of an API call with one record, in bytes.
+    /// The largest record in bytes: a row of a file, or the body of an API call with one record.
     pub(crate) max_record_bytes: usize,
     /// The largest body of a batch call, in bytes.
     pub(crate) max_batch_bytes: usize,
@@ -28,6 +38,406 @@ impl Config {
         rollbook_sources::csv::CsvLimits {
             record: self.max_record_bytes,
             ..Default::default()
+        }
+    }
+}
+
+/// What the program says about itself while it works, on standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogSettings {
+    /// Which events, in the syntax of `tracing` filters; none for the command's own choice.
+    pub(crate) filter: Option<String>,
+    /// In which form.
+    pub(crate) format: LogFormat,
+}
+
+/// The form of the program's own log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings as the command line and the environment give them.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Settings (each is also a key of rollbook.toml)")]
+pub(crate) struct Flags {
+    /// The store: `sqlite:PATH`, or a path [default: sqlite:rollbook.db]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_DATABASE",
+        value_name = "ADDRESS",
+        hide_env_values = true
+    )]
+    database: Option<String>,
+
+    /// The file with settings [default: rollbook.toml, if there is one]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_CONFIG",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
+    config: Option<PathBuf>,
+
+    /// The folder of uploaded files [default: beside the database, `PATH-files`]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_FILES",
+        value_name = "FOLDER",
+        hide_env_values = true
+    )]
+    files: Option<PathBuf>,
+
+    /// Where `serve` listens; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_LISTEN",
+        value_name = "IP:PORT",
+        hide_env_values = true
+    )]
+    listen: Option<SocketAddr>,
+
+    /// The address people reach `serve` at, for links [default: http://IP:PORT]
+    #[arg(long, global = true, env = "ROLLBOOK_PUBLIC_URL", value_name = "URL",
+          value_parser = parse_public_url, hide_env_values = true)]
+    public_url: Option<String>,
+
+    /// The largest file that is taken in, for example 500MiB [default: 2GiB]
+    #[arg(long, global = true, env = "ROLLBOOK_MAX_FILE_BYTES", value_name = "BYTES",
+          value_parser = parse_bytes, hide_env_values = true)]
+    max_file_bytes: Option<u64>,
+
+    /// The largest record: a row of a file, or the body of an API call with one record [default: 1MiB]
+    #[arg(long, global = true, env = "ROLLBOOK_MAX_RECORD_BYTES", value_name = "BYTES",
+          value_parser = parse_bytes, hide_env_values = true)]
+    max_record_bytes: Option<u64>,
+
+    /// The largest body of an API call with a batch [default: 64MiB]
+    #[arg(long, global = true, env = "ROLLBOOK_MAX_BATCH_BYTES", value_name = "BYTES",
+          value_parser = parse_bytes, hide_env_values = true)]
+    max_batch_bytes: Option<u64>,
+
+    /// What the program says about itself on standard error: error, warn, info, debug, trace
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_LOG",
+        value_name = "FILTER",
+        hide_env_values = true
+    )]
+    log: Option<String>,
+
+    /// In which form it says it [default: text]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_LOG_FORMAT",
+        value_name = "FORM",
+        hide_env_values = true
+    )]
+    log_format: Option<LogFormat>,
+}
+
+/// The keys of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    database: Option<String>,
+    files: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    public_url: Option<String>,
+    max_file_bytes: Option<Bytes>,
+    max_record_bytes: Option<Bytes>,
+    max_batch_bytes: Option<Bytes>,
+    log: Option<String>,
+    log_format: Option<LogFormat>,
+}
+
+/// A number of bytes in the file: `1048576` or `"1MiB"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BytesText")]
+struct Bytes(u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum BytesText {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<BytesText> for Bytes {
+    type Error = String;
+
+    fn try_from(text: BytesText) -> Result<Bytes, String> {
+        match text {
+            BytesText::Number(bytes) => Ok(Bytes(bytes)),
+            BytesText::Text(text) => parse_bytes(&text).map(Bytes),
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("the settings in `{}` cannot be read: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file has a key or a value that is none.
+    #[error("the settings in `{}` cannot be used: {message}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        message: String,
+    },
+    /// A value in the file is not what it should be.
+    #[error("{0}")]
+    Value(String),
+}
+
+impl Flags {
+    /// The settings in force.
+    pub(crate) fn resolve(self) -> Result<(Config, LogSettings), ConfigError> {
+        let file = match &self.config {
+            Some(path) => read_file(path)?,
+            None if Path::new(DEFAULT_FILE).is_file() => read_file(Path::new(DEFAULT_FILE))?,
+            None => File::default(),
+        };
+        let public_url = match (self.public_url, file.public_url) {
+            (Some(url), _) => Some(url),
+            (None, Some(url)) => Some(parse_public_url(&url).map_err(|error| {
+                ConfigError::Value(format!("`public_url` is `{url}`, but {error}"))
+            })?),
+            (None, None) => None,
+        };
+        let bytes = |flag: Option<u64>, file: Option<Bytes>, default: u64| {
+            flag.or(file.map(|bytes| bytes.0)).unwrap_or(default)
+        };
+        let in_memory = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let database = self
+            .database
+            .or(file.database)
+            .unwrap_or_else(|| "sqlite:rollbook.db".to_owned());
+        let config = Config {
+            files: self
+                .files
+                .or(file.files)
+                .unwrap_or_else(|| files_beside(&database)),
+            database,
+            listen: self
+                .listen
+                .or(file.listen)
+                .unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
+            public_url,
+            max_file_bytes: bytes(self.max_file_bytes, file.max_file_bytes, 2 << 30),
+            max_record_bytes: in_memory(bytes(
+                self.max_record_bytes,
+                file.max_record_bytes,
+                1 << 20,
+            )),
+            max_batch_bytes: in_memory(bytes(self.max_batch_bytes, file.max_batch_bytes, 64 << 20)),
+        };
+        let log = LogSettings {
+            filter: self.log.or(file.log),
+            format: self.log_format.or(file.log_format).unwrap_or_default(),
+        };
+        Ok((config, log))
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Wrong {
+        path: path.to_owned(),
+        message: error.to_string(),
+    })
+}
+
+/// Uploaded files lie beside the database, as its `-wal` does, so that both are moved and backed up together.
+fn files_beside(database: &str) -> PathBuf {
+    if database.contains("://") {
+        return "rollbook-files".into();
+    }
+    let path = database.strip_prefix("sqlite:").unwrap_or(database);
+    let mut files = OsString::from(path);
+    files.push("-files");
+    files.into()
+}
+
+/// A number of bytes as people write it: `1048576`, `64MiB`, `2 GiB`, `10MB`.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("", 1),
+        ("b", 1),
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("kb", 1_000),
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+    ];
+    let wrong = || format!("`{text}` is not a size; write bytes, or a number with KiB, MiB or GiB");
+    let digits = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().to_ascii_lowercase();
+    let (_, factor) = UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .ok_or_else(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(*factor).ok_or_else(wrong)
+}
+
+/// An address for links, without the slash at its end.
+fn parse_public_url(text: &str) -> Result<String, String> {
+    let url = text.trim().trim_end_matches('/');
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() => Ok(url.to_owned()),
+        _ => Err("it must begin with http:// or https://".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../rollbook.example.toml");
+
+    /// The example with every setting switched on.
+    fn switched_on() -> String {
+        let setting = |line: &&str| {
+            line.strip_prefix('#')
+                .and_then(|line| line.split_once(" = "))
+                .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        };
+        let lines = EXAMPLE
+            .lines()
+            .filter(setting)
+            .map(|line| line.trim_start_matches('#'));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn flags() -> Vec<clap::Arg> {
+        let command = Flags::augment_args(clap::Command::new("rollbook"));
+        command.get_arguments().cloned().collect()
+    }
+
+    #[test]
+    fn the_example_names_every_setting_and_no_other() {
+        let table: toml::Table = toml::from_str(&switched_on()).unwrap();
+        let explained: BTreeSet<String> = table.keys().cloned().collect();
+        let settings: BTreeSet<String> = flags()
+            .iter()
+            .map(|flag| flag.get_id().to_string())
+            .filter(|id| id != "config")
+            .collect();
+        assert_eq!(explained, settings);
+        let file: File = toml::from_str(&switched_on()).unwrap();
+        assert!(!format!("{file:?}").contains("None"), "{file:?}");
+    }
+
+    #[test]
+    fn the_example_shows_the_defaults() {
+        let shown: File = toml::from_str(&switched_on()).unwrap();
+        let (config, log) = Flags::default().resolve().unwrap();
+        assert_eq!(shown.database, Some(config.database));
+        assert_eq!(shown.files, Some(config.files));
+        assert_eq!(shown.listen, Some(config.listen));
+        let bytes = |number: usize| Some(Bytes(number as u64));
+        assert_eq!(shown.max_file_bytes, Some(Bytes(config.max_file_bytes)));
+        assert_eq!(shown.max_record_bytes, bytes(config.max_record_bytes));
+        assert_eq!(shown.max_batch_bytes, bytes(config.max_batch_bytes));
+        assert_eq!(shown.log_format, Some(log.format));
+    }
+
+    #[test]
+    fn every_setting_has_a_flag_and_a_variable_of_its_name() {
+        for flag in flags() {
+            let id = flag.get_id().to_string();
+            assert_eq!(flag.get_long(), Some(id.replace('_', "-").as_str()));
+            let variable = format!("ROLLBOOK_{}", id.to_uppercase());
+            assert_eq!(
+                flag.get_env().and_then(|name| name.to_str()),
+                Some(variable.as_str())
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollbook.toml");
+        std::fs::write(&path, "listen = \"127.0.0.1:1\"\nlisten_on = 1\n").unwrap();
+        let flags = Flags {
+            config: Some(path),
+            ..Flags::default()
+        };
+        let error = flags.resolve().unwrap_err().to_string();
+        assert!(
+            error.contains("listen_on") && error.contains("rollbook.toml"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollbook.toml");
+        std::fs::write(
+            &path,
+            "database = \"sqlite:a.db\"\nmax_file_bytes = \"3MiB\"",
+        )
+        .unwrap();
+        let flags = Flags {
+            config: Some(path),
+            database: Some("sqlite:b.db".to_owned()),
+            ..Flags::default()
+        };
+        let (config, _) = flags.resolve().unwrap();
+        assert_eq!(config.database, "sqlite:b.db");
+        assert_eq!(config.files, PathBuf::from("b.db-files"));
+        assert_eq!(config.max_file_bytes, 3 << 20);
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1048576", Some(1 << 20)),
+            ("64MiB", Some(64 << 20)),
+            ("2 GiB", Some(2 << 30)),
+            ("10mb", Some(10_000_000)),
+            ("", None),
+            ("MiB", None),
+            ("1.5GiB", None),
+            ("5 apples", None),
+            ("99999999999GiB", None),
+        ] {
+            assert_eq!(parse_bytes(text).ok(), expected, "{text:?}");
         }
     }
 }

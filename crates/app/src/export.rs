@@ -3,13 +3,10 @@
 //! Everything is streamed page by page, so an export has no cap. A cell that a spreadsheet would run as a formula gets
 //! a leading `'`, which an import takes off again.
 
-use std::borrow::Cow;
-
 use axum::body::Bytes;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use rollbook_engine::attempt::ImportResult;
 use rollbook_engine::issue::Issue;
-use rollbook_sources::csv::parse_raw;
 use rollbook_store::commit::Payload;
 use rollbook_store::imports::Import;
 use rollbook_store::log::{Attempt, LogFilter, Paging};
@@ -18,8 +15,10 @@ use rollbook_store::{StoreError, WorkspaceId};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::imports::failed_rows::FailedRows;
 use crate::imports::options::ImportOptions;
 use crate::masking::Sight;
+use crate::spreadsheet;
 use crate::wire::{AttemptJson, SourceNames, rfc3339};
 
 /// How many attempts are read and sent at a time.
@@ -135,95 +134,22 @@ pub(crate) fn attempts(
             Some((Ok(Bytes::from(bytes)), (next, false)))
         }
     })
+    // The layer that compresses asks once more after the end.
+    .fuse()
 }
 
-/// The failed rows of an import in the order of the file, with their numbers and reasons in front, ready to be
-/// corrected and uploaded again as they are.
+/// The failed rows of an import in the order of the file, ready to be corrected and uploaded again as they are.
 pub(crate) fn failed_rows(
     app: App,
     import: &Import,
     options: ImportOptions,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static {
-    let workspace = import.workspace;
-    let filter = LogFilter {
-        import: Some(import.id),
-        result: Some(ImportResult::Failure),
-        ..LogFilter::default()
-    };
-    let file = FailedRows::of(options);
-    stream::unfold((Some(Paging::After(0)), true), move |(paging, first)| {
-        let (app, filter, file) = (app.clone(), filter.clone(), file.clone());
-        async move {
-            let paging = paging?;
-            let page = match app
-                .store
-                .page_with_payloads(workspace, filter, paging, PAGE)
-                .await
-            {
-                Ok(page) => page,
-                Err(error) => return Some((Err(error), (None, false))),
-            };
-            let next = match page.last() {
-                Some((last, _)) if page.len() == PAGE as usize => {
-                    Some(Paging::After(last.id.number()))
-                }
-                _ => None,
-            };
-            let mut bytes = Vec::new();
-            if first {
-                file.write_header(&mut bytes);
-            }
-            for (attempt, payload) in page {
-                file.write_row(&mut bytes, &attempt, &payload);
-            }
-            Some((Ok(Bytes::from(bytes)), (next, false)))
-        }
+    let rows = FailedRows::read_with(import.clone(), options);
+    stream::try_unfold((app, rows), |(app, mut rows)| async move {
+        let piece = rows.next(&app).await?;
+        Ok(piece.map(|piece| (Bytes::from(piece), (app, rows))))
     })
-}
-
-/// How the rows of a file are written again.
-#[derive(Debug, Clone)]
-struct FailedRows {
-    options: ImportOptions,
-    /// The columns that are kept: not those that an earlier file of failed rows brought along.
-    kept: Vec<usize>,
-}
-
-impl FailedRows {
-    fn of(options: ImportOptions) -> FailedRows {
-        let kept = options
-            .header
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| !matches!(name.as_str(), "_row" | "_reason"))
-            .map(|(column, _)| column)
-            .collect();
-        FailedRows { options, kept }
-    }
-
-    fn write_header(&self, bytes: &mut Vec<u8>) {
-        let names = self
-            .kept
-            .iter()
-            .map(|column| self.options.header[*column].as_str());
-        let record: Vec<&str> = ["_row", "_reason"].into_iter().chain(names).collect();
-        write_record(bytes, &record);
-    }
-
-    fn write_row(&self, bytes: &mut Vec<u8>, attempt: &Attempt, payload: &Payload) {
-        let raw = String::from_utf8_lossy(&payload.bytes);
-        let cells = parse_raw(&raw, &self.options.dialect);
-        let row = attempt.row.map(|row| row.to_string()).unwrap_or_default();
-        let mut record = vec![row, reasons(&attempt.issues)];
-        record.extend(
-            self.kept
-                .iter()
-                .map(|column| cells.get(*column).cloned().unwrap_or_default()),
-        );
-        // Cells past the header hang over the end, so that nothing of the row is lost.
-        record.extend(cells.into_iter().skip(self.options.header.len()));
-        write_record(bytes, &record);
-    }
+    .fuse()
 }
 
 fn write_attempt(
@@ -300,24 +226,8 @@ fn reasons(issues: &[Issue]) -> String {
 }
 
 fn write_record<T: AsRef<str>>(bytes: &mut Vec<u8>, cells: &[T]) {
-    let mut writer = csv::WriterBuilder::new()
-        .terminator(csv::Terminator::CRLF)
-        .flexible(true)
-        .from_writer(bytes);
-    let cells = cells.iter().map(|cell| neutral(cell.as_ref()).into_owned());
-    writer
-        .write_record(cells)
-        .and_then(|()| Ok(writer.flush()?))
-        .expect("memory takes what is written");
-}
-
-/// A cell that no spreadsheet runs: what begins like a formula gets a text mark.
-fn neutral(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        Cow::Owned(format!("'{cell}"))
-    } else {
-        Cow::Borrowed(cell)
-    }
+    let line = spreadsheet::line(cells.iter().map(AsRef::as_ref));
+    bytes.extend_from_slice(line.as_bytes());
 }
 
 /// RFC 3339 in a file's name: `contact-import-log-2025-11-22T101642Z.csv`.
@@ -334,24 +244,6 @@ pub(crate) fn file_name(what: &str, now: rollbook_store::Timestamp, ending: &str
 mod tests {
     use super::*;
     use rollbook_store::Timestamp;
-
-    fn written<T: AsRef<str>>(cells: &[T]) -> String {
-        let mut bytes = Vec::new();
-        write_record(&mut bytes, cells);
-        String::from_utf8(bytes).unwrap()
-    }
-
-    #[test]
-    fn formulas_are_text() {
-        assert_eq!(
-            written(&["=1+1", "+49 30", "-", "@x", "a=b", "'=1"]),
-            "'=1+1,'+49 30,'-,'@x,a=b,'=1\r\n"
-        );
-        assert_eq!(
-            written(&["\t=1", "a\nb", "say \"hi\""]),
-            "'\t=1,\"a\nb\",\"say \"\"hi\"\"\"\r\n"
-        );
-    }
 
     #[test]
     fn a_file_is_named_by_its_time() {

@@ -1,6 +1,8 @@
 //! The web server: API for programs, pages for people.
 
 pub(crate) mod api;
+pub(crate) mod auth;
+pub(crate) mod error;
 pub(crate) mod pages;
 pub(crate) mod router;
 pub(crate) mod session;

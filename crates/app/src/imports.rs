@@ -1,5 +1,6 @@
 //! The use cases: the only place where sources, engine and store meet.
 
+pub(crate) mod failed_rows;
 pub(crate) mod intake;
 pub(crate) mod options;
 pub(crate) mod preview;

@@ -5,11 +5,14 @@ mod app;
 mod cli;
 mod clock;
 mod config;
+mod contact_export;
 mod export;
 mod http;
 mod imports;
 mod jobs;
 mod masking;
+mod search;
+mod spreadsheet;
 mod wire;
 
 #[global_allocator]

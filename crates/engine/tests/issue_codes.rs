@@ -102,7 +102,10 @@ fn rank(problem: &Problem) -> usize {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the test reads the page that it keeps true")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test reads the page that it keeps true"
+)]
 fn the_documented_codes_are_the_engines() {
     let mut page = String::from(
         "# Issue codes\n\nAn issue says why a value or record could not be used as it stood.\n\

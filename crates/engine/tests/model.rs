@@ -161,7 +161,10 @@ fn values(cell: &CellSpec) -> (Vec<u8>, usize) {
     (good, bad)
 }
 
-#[expect(clippy::too_many_lines, reason = "one rule after the other, in the order of SPEC 4")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one rule after the other, in the order of SPEC 4"
+)]
 #[expect(clippy::match_same_arms, reason = "each mode is told by itself")]
 fn expect(people: &mut Vec<Person>, row: &Row, mode: Mode, write: WriteMode) -> Expected {
     let mut issues = Vec::new();

@@ -94,7 +94,8 @@ pub trait Commit {
     async fn deliver(&self, batch: Batch) -> Result<Vec<Delivered>, StoreError>;
 
     /// Commits a batch of an import together with the import's cursor and counters. The cursor moves by the number of
-    /// deliveries. Returns the totals of this batch.
+    /// deliveries. Returns the totals of this batch. Idempotency keys are written down but not compared: an import is
+    /// repeated by its cursor.
     async fn commit_import_batch(
         &self,
         batch: Batch,

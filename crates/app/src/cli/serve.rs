@@ -1,18 +1,152 @@
 //! `rollbook serve`: pages, API and workers.
 
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use rollbook_store::accounts::Role;
 use tokio::net::TcpListener;
 
+use super::terminal::say;
+use super::{Done, user};
 use crate::app::App;
+use crate::clock;
 use crate::config::Config;
 use crate::{http, jobs};
 
-/// Serves until the process is told to stop; then finishes what is being answered.
-pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+/// How long answers that are on their way may take once the program was told to stop. Live pages never end by
+/// themselves.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The variable with the first administrator's password; a flag would show in the list of processes.
+const PASSWORD_VARIABLE: &str = "ROLLBOOK_ADMIN_PASSWORD";
+
+/// Serve the pages and the API, and run the imports that wait
+///
+/// Prints the address when it listens. At the first start, when nobody can sign in yet, the first administrator is made
+/// and the password printed once on standard error, or taken from `ROLLBOOK_ADMIN_PASSWORD`. SIGTERM and Ctrl-C stop
+/// it: what is being answered is finished, and an import goes on at its last batch when Rollbook starts again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rollbook serve
+  rollbook serve --listen 0.0.0.0:8080 --public-url https://contacts.example.com
+  ROLLBOOK_ADMIN_PASSWORD=… rollbook serve --admin-email it@example.com")]
+pub(super) struct Serve {
+    #[command(flatten)]
+    admin: FirstAdmin,
+}
+
+/// The person who can sign in first.
+#[derive(Debug, Clone, Args)]
+pub(super) struct FirstAdmin {
+    /// The email of the first administrator, if there is nobody yet
+    #[arg(
+        long,
+        env = "ROLLBOOK_ADMIN_EMAIL",
+        value_name = "EMAIL",
+        default_value = "admin@rollbook.local",
+        hide_env_values = true
+    )]
+    admin_email: String,
+}
+
+impl Serve {
+    /// Serves until the process is told to stop.
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
+        let (listener, config) = listen(config).await?;
+        let app = App::open(config).await?;
+        self.admin.ensure(&app).await?;
+        serve(listener, app).await
+    }
+}
+
+impl FirstAdmin {
+    /// Makes the first administrator if nobody can sign in yet, and says how.
+    pub(super) async fn ensure(&self, app: &App) -> anyhow::Result<()> {
+        let workspace = app.workspace().await?;
+        if !app.store.users(workspace.id).await?.is_empty() {
+            return Ok(());
+        }
+        let email = user::checked_email(&self.admin_email)?;
+        let given = std::env::var(PASSWORD_VARIABLE)
+            .ok()
+            .filter(|password| !password.is_empty());
+        if let Some(password) = &given {
+            user::check_password(password).context(PASSWORD_VARIABLE)?;
+        }
+        let password = given.clone().unwrap_or_else(user::new_password);
+        let hash = user::hash(password.clone()).await?;
+        app.store
+            .add_user(
+                workspace.id,
+                &email,
+                &email,
+                Role::Admin,
+                &hash,
+                clock::now(),
+            )
+            .await?;
+        say(&match given {
+            Some(_) => format!("first administrator: {email}, password from {PASSWORD_VARIABLE}"),
+            None => format!(
+                "first administrator: {email}\npassword: {password}\n(shown only now; a new one: rollbook user \
+                 set-password {email})"
+            ),
+        });
+        Ok(())
+    }
+}
+
+/// Takes the address, and settles the configuration on it: port 0 becomes a real one.
+pub(super) async fn listen(mut config: Config) -> anyhow::Result<(TcpListener, Config)> {
     let listen = config.listen;
-    let app = App::open(config).await?;
-    let listener = TcpListener::bind(listen).await?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
+    config.listen = listener.local_addr()?;
+    Ok((listener, config))
+}
+
+/// Serves until the process is told to stop; then finishes what is being answered.
+pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Done> {
+    let stop = asked_to_stop()?;
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let worker = tokio::spawn(jobs::worker::work(app.clone()));
-    axum::serve(listener, http::router::router(app)).await?;
+    let address = app.config.listen;
+    let service = http::router::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async {
+        // An error means that nobody is left to tell us: stop as well.
+        let _ = told.await;
+    });
+    say(&format!("listening on http://{address}"));
+    let stopping = async {
+        stop.await;
+        say("stopping …");
+        worker.abort();
+        // The server may have ended by itself.
+        let _ = tell.send(());
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = async { server.await } => ended?,
+        () = stopping => {}
+    }
     worker.abort();
-    Ok(())
+    Ok(Done::Fully)
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

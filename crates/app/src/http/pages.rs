@@ -14,6 +14,8 @@ mod imports;
 mod log;
 mod mapping;
 mod new_source;
+#[cfg(test)]
+mod samples;
 pub(crate) mod show;
 mod sign_in;
 mod source;

@@ -1,14 +1,229 @@
-//! All routes, and the layers around them.
+//! All routes, and what every answer gets: a request id, security headers, a line in the program's own log, and a
+//! problem instead of a panic.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use futures_util::FutureExt;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 
 use crate::app::App;
+use crate::http::error::Problem;
 use crate::http::{api, pages};
+
+/// Tells a request in logs and problems.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long the store may take to show that it is there.
+const READY: Duration = Duration::from_secs(2);
+
+/// A request that takes longer than this to be answered is worth a line.
+const LONG: Duration = Duration::from_secs(2);
+
+/// Answers below this size are not compressed: it costs more than it saves.
+const WORTH_COMPRESSING: u64 = 1024;
+
+/// What browsers are told with every answer, unless a page says it otherwise.
+const SECURITY: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; \
+             base-uri 'none'; form-action 'self'",
+        ),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
+    ),
+];
+
+/// Marks an answer that must not wait for a compressor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uncompressed;
 
 /// The whole site.
 pub(crate) fn router(app: App) -> Router {
+    let worth = DefaultPredicate::new()
+        .and(SizeAbove::new(WORTH_COMPRESSING))
+        .and(Compressible);
     Router::new()
+        .route("/healthz", get(healthy))
+        .route("/readyz", get(ready))
         .merge(pages::router())
-        .nest("/api/v1", api::router())
-        .with_state(app)
+        .with_state(app.clone())
+        .nest("/api/v1", api::router(app))
+        // Programs that miss the API get its answer, not a page.
+        .route("/api", any(api::unknown_address))
+        .route("/api/{*rest}", any(api::unknown_address))
+        .layer(from_fn(frame))
+        .layer(CompressionLayer::new().compress_when(worth))
+}
+
+/// The process is up.
+async fn healthy() -> &'static str {
+    "ok\n"
+}
+
+/// The store answers.
+async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match tokio::time::timeout(READY, app.store.workspaces()).await {
+        Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
+        Ok(Err(error)) => {
+            tracing::error!("the store does not answer: {error}");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the store does not answer\n",
+            )
+        }
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store takes too long\n",
+        ),
+    }
+}
+
+/// Whether an answer may be compressed.
+#[derive(Debug, Clone, Copy)]
+struct Compressible;
+
+impl Predicate for Compressible {
+    fn should_compress<B: axum::body::HttpBody>(&self, response: &axum::http::Response<B>) -> bool {
+        response.extensions().get::<Uncompressed>().is_none()
+    }
+}
+
+/// What every request and answer gets. It is one layer, because each costs every record some time.
+async fn frame(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = request_id(&request);
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    // The pattern, not the path: a path may hold what belongs to a person.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let json = path.starts_with("/api/");
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|panic| {
+        let problem = Problem::internal(&format!("panic: {}", panic_text(&*panic)));
+        if json {
+            problem.into_response()
+        } else {
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Rollbook failed. Try again, and tell its administrator if it stays so.\n",
+            )
+                .into_response()
+        }
+    });
+    let id_text = id.to_str().unwrap_or_default();
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let body = problem.json(Some((&path, id_text))).to_string();
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.body_mut() = body.into();
+    }
+    let headers = response.headers_mut();
+    for (name, value) in &SECURITY {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    if json && !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    headers.insert(X_REQUEST_ID, id.clone());
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    let route = route.as_ref().map_or("-", MatchedPath::as_str);
+    if response.status().is_server_error() {
+        tracing::error!(%method, route, status, ?took, request_id = id_text, "answered");
+    } else if took >= LONG {
+        tracing::warn!(%method, route, status, ?took, request_id = id_text, "answered slowly");
+    } else {
+        tracing::debug!(%method, route, status, ?took, request_id = id_text, "answered");
+    }
+    response
+}
+
+/// The id that came with the request, if it is a plain one, else a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    static RUN: LazyLock<String> = LazyLock::new(|| {
+        let mut bytes = [0; 4];
+        // Without randomness ids repeat from run to run, which only blurs logs.
+        let _ = getrandom::fill(&mut bytes);
+        format!("{:08x}", u32::from_le_bytes(bytes))
+    });
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let plain = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=64).contains(&bytes.len())
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+    };
+    if let Some(value) = request.headers().get(&X_REQUEST_ID).filter(plain) {
+        return value.clone();
+    }
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    HeaderValue::try_from(format!("{}-{number:x}", *RUN))
+        .unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn panicking() -> &'static str {
+        panic!("a secret")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        let router = Router::new()
+            .route("/api/v1/x", get(panicking))
+            .route("/x", get(panicking))
+            .layer(from_fn(frame));
+        for (path, media_type) in [
+            ("/api/v1/x", "application/problem+json"),
+            ("/x", "text/plain; charset=utf-8"),
+        ] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], media_type);
+            assert!(response.headers().contains_key(&X_REQUEST_ID));
+            let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+            assert!(!String::from_utf8_lossy(&body).contains("secret"));
+        }
+    }
 }

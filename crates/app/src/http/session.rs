@@ -162,13 +162,10 @@ pub(crate) async fn check_password(
         .await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let password = password.to_owned();
-    let right = tokio::task::spawn_blocking(move || match hash {
-        Some(hash) => access::verify_password(&hash, &password),
-        None => {
-            // Only for the time it takes.
-            let _ = access::verify_password(&NOBODY, &password);
-            false
-        }
+    let right = tokio::task::spawn_blocking(move || {
+        let known = hash.is_some();
+        // Without an account, only for the time it takes.
+        access::verify_password(&hash.unwrap_or_else(|| NOBODY.clone()), &password) && known
     })
     .await
     .unwrap_or(false);

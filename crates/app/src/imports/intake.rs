@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
-use rollbook_engine::mapping::Mapping;
+use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_engine::record::{Cell, Header, Record};
 use rollbook_sources::csv::{CsvFile, CsvOptions, ReadError};
 use rollbook_store::imports::{Import, ImportId, ImportState, NewImport};
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::{App, locale};
 use crate::clock;
+use crate::imports::failed_rows;
 use crate::imports::options::ImportOptions;
 
 /// Records that are looked at to guess a mapping.
@@ -129,7 +130,7 @@ pub(crate) async fn inspect(
     let schema = app.schema(source.workspace).await?;
     let (path, name, mut told) = (path.to_owned(), file_name.to_owned(), told.clone());
     told.limits = app.config.csv_limits();
-    blocking(move || {
+    let mut inspection = blocking(move || {
         refuse_foreign(&path, &name)?;
         let mut file = CsvFile::open(File::open(&path)?, &told)?;
         let header = file.header().clone();
@@ -160,7 +161,36 @@ pub(crate) async fn inspect(
             },
         })
     })
-    .await
+    .await?;
+    if let Some(earlier) = failed_rows::origin(app, source, &inspection.options.header).await? {
+        inspection.map_as(&earlier);
+    }
+    Ok(inspection)
+}
+
+impl Inspection {
+    /// Maps the columns as an earlier import did.
+    fn map_as(&mut self, earlier: &ImportOptions) {
+        let mapping = &earlier.mapping.columns;
+        for (column, shown) in self
+            .options
+            .mapping
+            .columns
+            .iter_mut()
+            .zip(&mut self.columns)
+        {
+            let known = mapping.iter().find(|known| known.column == column.column);
+            column.clone_from(known.unwrap_or(&ColumnMapping {
+                column: column.column.clone(),
+                field: None,
+                write: WriteMode::default(),
+                date_order: None,
+            }));
+            shown.field.clone_from(&column.field);
+            shown.reason = known.map(|_| "as in the import that these rows failed in".to_owned());
+        }
+        self.options.region.clone_from(&earlier.region);
+    }
 }
 
 /// Agrees to an import: stores how it is read and mapped, and queues it.

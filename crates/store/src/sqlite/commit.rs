@@ -33,9 +33,15 @@ impl Commit for Sqlite {
         mut batch: Batch,
         step: ImportStep,
     ) -> Result<Totals, StoreError> {
-        self.writer
-            .write_alone(move |writing| commit_import_batch(writing, &mut batch, &step))
-            .await
+        let (totals, _deliveries) = self
+            .writer
+            .write_alone(move |writing| {
+                let totals = commit_import_batch(writing, &mut batch, &step)?;
+                // They go back to the caller to be freed there, beside the writer's next work.
+                Ok((totals, std::mem::take(&mut batch.deliveries)))
+            })
+            .await?;
+        Ok(totals)
     }
 }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::access;
 use crate::http::pages::error::PageError;
+use crate::imports::intake::hex;
 
 /// A file that pages load.
 struct Asset {
@@ -40,9 +41,8 @@ static URLS: LazyLock<Vec<String>> = LazyLock::new(|| {
     ASSETS
         .iter()
         .map(|asset| {
-            let hash = access::hash_secret(asset.content);
-            let hash: String = hash[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("/assets/{hash}/{}", asset.name)
+            let hash = hex(&access::hash_secret(asset.content));
+            format!("/assets/{}/{}", &hash[..12], asset.name)
         })
         .collect()
 });

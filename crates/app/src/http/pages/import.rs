@@ -11,6 +11,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
+use rollbook_store::Timestamp;
 use rollbook_store::imports::{Import, ImportId, ImportState};
 use rollbook_store::sources::Source;
 use serde::{Deserialize, Serialize};
@@ -23,9 +24,10 @@ use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::imports::StateTag;
 use crate::http::pages::log::export::BYTE_ORDER_MARK;
 use crate::http::pages::mapping;
-use crate::http::pages::show::{When, bytes, count, counted, duration, sentence};
+use crate::http::pages::show::{When, bytes, count, counted, duration, encode, sentence};
 use crate::http::session::Person;
 use crate::imports::options::ImportOptions;
+use crate::wire::rfc3339;
 
 /// How often a page that watches an import is told how far it is.
 const PACE: Duration = Duration::from_millis(500);
@@ -55,7 +57,6 @@ pub(crate) struct ImportView {
     pub(crate) created: When,
     pub(crate) state: StateTag,
     pub(crate) over: bool,
-    pub(crate) done: bool,
     /// What stopped it.
     pub(crate) error: Option<String>,
     /// Whether it can be cancelled.
@@ -80,6 +81,8 @@ pub(crate) struct Counts {
     pub(crate) unchanged: String,
     pub(crate) warnings: String,
     pub(crate) failed: String,
+    pub(crate) any_records: bool,
+    pub(crate) any_unchanged: bool,
     pub(crate) any_warnings: bool,
     pub(crate) any_failed: bool,
 }
@@ -156,7 +159,7 @@ pub(super) async fn live(
         let event = watch.next().await?;
         Some((Ok(event), watch))
     });
-    Ok(Sse::new(updates).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(updates.fuse()).keep_alive(KeepAlive::default()))
 }
 
 /// `POST /imports/{id}/cancel`
@@ -242,7 +245,7 @@ impl ImportView {
     /// An import, with the records it takes in a second, if that is known.
     pub(crate) fn of(import: &Import, rate: Option<u64>, person: &Person) -> ImportView {
         let totals = &import.totals;
-        let log = format!("/settings/logs?range=30d&import={}", import.id);
+        let log = log_of(import);
         let took = import
             .started_at
             .zip(import.finished_at)
@@ -261,7 +264,6 @@ impl ImportView {
             created: person.zone.when(import.created_at),
             state: StateTag::of(import),
             over: import.state.is_over(),
-            done: import.state == ImportState::Done,
             error: import.error.as_deref().map(sentence),
             can_cancel: !import.state.is_over() && !import.cancel_requested && person.may_import(),
             progress: Progress::of(import, rate),
@@ -272,6 +274,8 @@ impl ImportView {
                 unchanged: count(totals.unchanged),
                 warnings: count(totals.warnings),
                 failed: count(totals.failed),
+                any_records: totals.records > 0,
+                any_unchanged: totals.unchanged > 0,
                 any_warnings: totals.warnings > 0,
                 any_failed: totals.failed > 0,
             },
@@ -284,6 +288,24 @@ impl ImportView {
             log,
         }
     }
+}
+
+/// The log of an import: the minutes from its beginning to its end, so that the histogram shows nothing else.
+fn log_of(import: &Import) -> String {
+    const MINUTE: i64 = 60_000;
+    let minute = |time: i64| rfc3339(Timestamp(time.div_euclid(MINUTE) * MINUTE));
+    let begin = import.started_at.unwrap_or(import.created_at);
+    let mut url = format!(
+        "{}?from={}&import={}",
+        crate::http::pages::log::query::PATH,
+        encode(&minute(begin.0)),
+        import.id
+    );
+    if let Some(end) = import.finished_at {
+        url.push_str("&to=");
+        url.push_str(&encode(&minute(end.0 + MINUTE)));
+    }
+    url
 }
 
 impl Progress {

@@ -104,18 +104,18 @@ pub(crate) struct Chip {
 #[derive(Debug, Clone)]
 pub(crate) enum Empty {
     /// Nothing was ever imported.
-    NothingYet(Teach),
+    Nothing(Teach),
     /// There are attempts, but not in this range.
-    NothingInRange {
+    NotInRange {
         latest: When,
         ago: String,
         wider: String,
         wider_label: String,
     },
     /// There are none of this result.
-    NothingOfResult { all: String },
+    NotOfResult { all: String },
     /// The filters leave nothing.
-    NothingFound { clear: String },
+    NotFound { clear: String },
 }
 
 /// `GET /settings/logs`
@@ -155,9 +155,10 @@ pub(super) async fn get(
         .last()
         .filter(|_| found.more)
         .map(|last| query.url(&[("before", &last.id.number().to_string())]));
-    let empty = match rows.is_empty() {
-        true => Some(why_empty(&app, &person, &query, &view, &summary, latest, now).await?),
-        false => None,
+    let empty = if rows.is_empty() {
+        Some(why_empty(&app, &person, &query, &view, &summary, latest, now).await?)
+    } else {
+        None
     };
     let live = (view.range.is_open() && view.before.is_none()).then(|| {
         let after = latest.map_or(0, |(number, _)| number).to_string();
@@ -188,7 +189,7 @@ pub(super) async fn get(
         ),
         matched_on: choices(
             &query.matched_on,
-            "Matched on anything",
+            "Any match",
             &[
                 IdentifierKind::ExternalId,
                 IdentifierKind::Phone,
@@ -288,7 +289,7 @@ fn range_menu(
     RangeMenu {
         label: match range {
             Range::Preset(preset) => format!("Past {}", preset.label()),
-            Range::Custom { to: Some(_), .. } => "From – to".to_owned(),
+            Range::Custom { to: Some(_), .. } => "Custom range".to_owned(),
             Range::Custom { to: None, .. } => "Since".to_owned(),
         },
         span: times,
@@ -394,10 +395,10 @@ async fn why_empty(
     now: Timestamp,
 ) -> Result<Empty, StoreError> {
     if latest.is_none() {
-        return Ok(Empty::NothingYet(Teach::new(app, person)));
+        return Ok(Empty::Nothing(Teach::new(app, person)));
     }
     if summary.counts.all() > 0 {
-        return Ok(Empty::NothingOfResult {
+        return Ok(Empty::NotOfResult {
             all: query.url(&[("result", "")]),
         });
     }
@@ -406,12 +407,12 @@ async fn why_empty(
         .page(person.workspace.id, view.filter.clone(), Paging::Newest, 1)
         .await?;
     let Some(found) = anywhere.attempts.first() else {
-        return Ok(Empty::NothingFound {
+        return Ok(Empty::NotFound {
             clear: cleared(query),
         });
     };
     let (wider, wider_label) = wider(query, found.received_at, now);
-    Ok(Empty::NothingInRange {
+    Ok(Empty::NotInRange {
         latest: person.zone.when(found.received_at),
         ago: ago(found.received_at, now),
         wider,

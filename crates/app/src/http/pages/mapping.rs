@@ -82,9 +82,8 @@ pub(crate) struct Earlier {
     pub(crate) file: String,
     pub(crate) by: String,
     pub(crate) when: When,
-    pub(crate) state: StateTag,
-    pub(crate) created: String,
-    pub(crate) updated: String,
+    /// `31 created, 2 updated, 11 failed`, or what it waits for.
+    pub(crate) outcome: String,
 }
 
 /// The page of an import that waits for its mapping.
@@ -193,7 +192,7 @@ async fn answer(
         .take(COLUMNS_SHOWN)
         .zip(&chosen.columns)
         .enumerate()
-        .map(|(index, (column, chosen))| column_view(index, column, chosen))
+        .map(|(index, (column, chosen))| column_view(index, column, chosen, &schema))
         .collect();
     let page = MappingPage {
         frame: Frame::new(person, Section::Imports),
@@ -217,8 +216,17 @@ async fn answer(
     page_with(status, &page)
 }
 
-fn column_view(index: usize, column: Column, chosen: &ChosenColumn) -> ColumnView {
+fn column_view(index: usize, column: Column, chosen: &ChosenColumn, schema: &Schema) -> ColumnView {
     let is_guess = column.field == chosen.field;
+    // Reasons name fields by their keys, which nobody sees on a page.
+    let labelled = |reason: &str| {
+        schema
+            .fields()
+            .iter()
+            .fold(reason.to_owned(), |reason, field| {
+                reason.replace(&format!("`{}`", field.key), &format!("`{}`", field.label))
+            })
+    };
     ColumnView {
         index,
         name: if column.name.trim().is_empty() {
@@ -231,8 +239,9 @@ fn column_view(index: usize, column: Column, chosen: &ChosenColumn) -> ColumnVie
         field: chosen.field.clone().unwrap_or_default(),
         reason: column
             .reason
+            .as_deref()
             .filter(|_| is_guess)
-            .map(|reason| sentence(&reason)),
+            .map(|reason| sentence(&labelled(reason))),
         add: chosen.write == WriteMode::Add,
         date_order: chosen
             .date_order
@@ -295,13 +304,24 @@ async fn earlier(app: &App, person: &Person, import: &Import) -> Result<Vec<Earl
         .map(|other| Earlier {
             id: other.id.to_string(),
             when: person.zone.when(other.created_at),
-            state: StateTag::of(&other),
-            created: count(other.totals.created),
-            updated: count(other.totals.updated),
+            outcome: outcome(&other),
             file: other.file_name,
             by: other.created_by,
         })
         .collect())
+}
+
+fn outcome(import: &Import) -> String {
+    let totals = &import.totals;
+    if totals.records == 0 {
+        return StateTag::of(import).label.to_lowercase();
+    }
+    format!(
+        "{} created, {} updated, {} failed",
+        count(totals.created),
+        count(totals.updated),
+        count(totals.failed)
+    )
 }
 
 /// What a person chose for each column.

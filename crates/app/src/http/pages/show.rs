@@ -25,17 +25,20 @@ pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// `214 bytes`, `1.5 MB`.
+/// `214 bytes`, `1.5 MB`: powers of 1024, as people's file managers count.
 #[expect(
     clippy::cast_precision_loss,
     reason = "one decimal is shown, so what a float loses cannot be seen"
 )]
 pub(crate) fn bytes(number: u64) -> String {
+    const KILO: u64 = 1 << 10;
+    const MEGA: u64 = 1 << 20;
+    const GIGA: u64 = 1 << 30;
     let (value, unit) = match number {
-        0..1_000 => return counted(number, "byte", "bytes"),
-        1_000..1_000_000 => (number as f64 / 1e3, "kB"),
-        1_000_000..1_000_000_000 => (number as f64 / 1e6, "MB"),
-        _ => (number as f64 / 1e9, "GB"),
+        0..KILO => return counted(number, "byte", "bytes"),
+        KILO..MEGA => (number as f64 / KILO as f64, "kB"),
+        MEGA..GIGA => (number as f64 / MEGA as f64, "MB"),
+        _ => (number as f64 / GIGA as f64, "GB"),
     };
     let text = format!("{value:.1}");
     format!("{} {unit}", text.trim_end_matches(".0"))
@@ -143,6 +146,8 @@ pub(crate) fn encode(text: &str) -> String {
 pub(crate) struct When {
     /// `22 Nov 2025, 11:16:42`.
     pub(crate) text: String,
+    /// The same without the year: `22 Nov, 11:16:42`.
+    pub(crate) short: String,
     /// RFC 3339, for programs.
     pub(crate) iso: String,
     /// With milliseconds and zone: `22 Nov 2025, 11:16:42.108 CET`.
@@ -182,6 +187,7 @@ impl Zone {
     pub(crate) fn when(&self, time: Timestamp) -> When {
         When {
             text: self.format(time, "%-d %b %Y, %H:%M:%S"),
+            short: self.format(time, "%-d %b, %H:%M:%S"),
             iso: crate::wire::rfc3339(time),
             exact: format!(
                 "{} {}",
@@ -233,8 +239,8 @@ mod tests {
     fn sizes_and_durations_are_short() {
         assert_eq!(bytes(1), "1 byte");
         assert_eq!(bytes(214), "214 bytes");
-        assert_eq!(bytes(1_500_000), "1.5 MB");
-        assert_eq!(bytes(2_000_000_000), "2 GB");
+        assert_eq!(bytes(3 << 19), "1.5 MB");
+        assert_eq!(bytes(2 << 30), "2 GB");
         assert_eq!(duration(8), "8 seconds");
         assert_eq!(duration(200), "3 min 20 s");
         assert_eq!(duration(7_500), "2 h 5 min");

@@ -112,10 +112,7 @@ fn indented(json: &str) -> Option<String> {
             }
             '{' | '[' => {
                 text.push(character);
-                while characters
-                    .next_if(|next| next.is_ascii_whitespace())
-                    .is_some()
-                {}
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
                 if let Some(close) = characters.next_if(|next| matches!(next, '}' | ']')) {
                     text.push(close);
                 } else {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use rollbook_engine::attempt::ImportResult;
 use rollbook_store::log::{Paging, ResultCounts};
 use rollbook_store::sources::Source;
@@ -100,7 +100,7 @@ pub(in crate::http::pages) async fn get(
         let update = watch.next().await?;
         Some((Ok(update), watch))
     });
-    Ok(Sse::new(updates).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(updates.fuse()).keep_alive(KeepAlive::default()))
 }
 
 impl Watch {

@@ -79,9 +79,9 @@ impl LogQuery {
                 query.push_str(&encode(value));
             }
         };
-        let changed = |name: &str| changes.iter().find(|(changed, _)| *changed == name);
+        let new_value = |name: &str| changes.iter().find(|(part, _)| *part == name);
         for (name, value) in self.parts() {
-            add(name, changed(name).map_or(value, |(_, value)| value));
+            add(name, new_value(name).map_or(value, |(_, value)| value));
         }
         for (name, value) in changes {
             if !self.parts().iter().any(|(part, _)| part == name) {
@@ -103,11 +103,6 @@ impl LogQuery {
             .filter(|(name, value)| !value.is_empty() && !except.contains(name))
             .map(|(name, value)| (name, value.to_owned()))
             .collect()
-    }
-
-    /// Whether anything but range and result narrows the log.
-    pub(crate) fn is_filtered(&self) -> bool {
-        self.parts()[4..].iter().any(|(_, value)| !value.is_empty())
     }
 
     /// Reads the query. What is not understood is left out, and said.

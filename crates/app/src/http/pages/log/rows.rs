@@ -6,12 +6,13 @@ use std::sync::Arc;
 use askama::Template;
 use rollbook_engine::attempt::{Action, ImportResult};
 use rollbook_engine::schema::Schema;
-use rollbook_store::StoreError;
 use rollbook_store::imports::ImportId;
 use rollbook_store::log::Attempt;
 use rollbook_store::sources::{Source, SourceId};
+use rollbook_store::{StoreError, Timestamp};
 
 use crate::app::App;
+use crate::clock;
 use crate::http::pages::log::query::result_key;
 use crate::http::pages::show::{When, field_label, phone};
 use crate::http::session::Person;
@@ -62,6 +63,8 @@ pub(crate) struct Row {
     pub(crate) source: String,
     pub(crate) file: Option<String>,
     pub(crate) received: When,
+    /// With the year only where it is not this one.
+    pub(crate) received_text: String,
     pub(crate) matched_on: &'static str,
     /// Who or what the row is about, for people who hear the link to its details.
     pub(crate) about: String,
@@ -89,6 +92,7 @@ pub(crate) struct Names {
     sources: HashMap<SourceId, String>,
     files: HashMap<ImportId, String>,
     schema: Arc<Schema>,
+    now: Timestamp,
 }
 
 impl Names {
@@ -114,6 +118,7 @@ impl Names {
                 .collect(),
             files,
             schema: app.schema(person.workspace.id).await?,
+            now: clock::now(),
         })
     }
 
@@ -145,6 +150,9 @@ impl Row {
             .into_iter()
             .find_map(Clone::clone)
             .unwrap_or_else(|| "record without a name".to_owned());
+        let zone = &person.zone;
+        let received = zone.when(attempt.received_at);
+        let this_year = zone.format(attempt.received_at, "%Y") == zone.format(names.now, "%Y");
         let info = attempt.issues.iter().take(ISSUES_SHOWN).map(|issue| Info {
             label: issue
                 .field
@@ -168,7 +176,12 @@ impl Row {
                 .import
                 .and_then(|import| names.file(import))
                 .map(str::to_owned),
-            received: person.zone.when(attempt.received_at),
+            received_text: if this_year {
+                received.short.clone()
+            } else {
+                received.text.clone()
+            },
+            received,
             matched_on: attempt.matched_on.map_or("", |kind| kind.label()),
             about,
         }

@@ -1,0 +1,778 @@
+//! Imports of files: `/imports`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt, stream};
+use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
+use rollbook_sources::csv::CsvOptions;
+use rollbook_store::StoreError;
+use rollbook_store::imports::{Import, ImportId, ImportState};
+use rollbook_store::sources::Source;
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::export::Format;
+use crate::http::api::Api;
+use crate::http::api::body::{PATIENCE, settings_or_default};
+use crate::http::api::logs::PageParams;
+use crate::http::api::params::Params;
+use crate::http::auth::{Caller, SourceList};
+use crate::http::error::{
+    Guarded, GuardedBody, InState, Kind, Mapped, Named, Paused, Problem, shortened,
+};
+use crate::imports::failed_rows::FailedRows;
+use crate::imports::intake::{self, Inspection, IntakeError, file_of, inspect, take_in};
+use crate::imports::options::ImportOptions;
+use crate::wire::{ImportJson, ImportStateSchema, MappingSchema, TotalsJson};
+
+/// The source of uploads where nobody names one.
+const MANUAL: &str = "manual";
+
+/// The largest part of an upload that is not the file.
+const MAX_PART: usize = 1 << 20;
+
+/// How much of a file is written at once.
+const BUFFER: usize = 1 << 20;
+
+/// How often progress is told.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// The parts of an upload.
+#[derive(Debug, ToSchema)]
+#[schema(as = Upload)]
+#[expect(dead_code, reason = "it only describes the parts that `upload` reads")]
+pub(crate) struct UploadSchema {
+    /// The file: CSV or TSV in any common encoding.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// The name of the source whose rules apply; `manual` if left out, or the source that the key belongs to.
+    #[schema(example = "manual")]
+    source: Option<String>,
+    /// JSON: a mapping, or an object of column names and field keys such as `{"Telefon":"phone"}`. Without one the
+    /// guessed mapping is used.
+    #[schema(value_type = Option<MappingSchema>)]
+    mapping: Option<String>,
+    /// `false` stores the file and answers what its columns hold; `true`, the default, runs the import.
+    run: Option<bool>,
+}
+
+/// An import, and what a look into its file showed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ImportWithInspection)]
+pub(crate) struct ImportWithInspectionJson {
+    #[serde(flatten)]
+    import: ImportJson,
+    /// Only with `run=false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inspection: Option<InspectionJson>,
+}
+
+/// What a look into a file showed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Inspection)]
+pub(crate) struct InspectionJson {
+    /// The encoding that was found out.
+    #[schema(example = "UTF-8")]
+    encoding: String,
+    /// The delimiter that was found out.
+    #[schema(example = ";")]
+    delimiter: String,
+    /// Records that were looked at, at most.
+    sampled: usize,
+    /// One entry a column.
+    columns: Vec<ColumnJson>,
+    /// The guessed mapping, to be corrected and sent with `POST /imports/{id}/start`.
+    #[schema(value_type = MappingSchema)]
+    mapping: Mapping,
+}
+
+/// A column of a file.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Column)]
+pub(crate) struct ColumnJson {
+    /// Its name in the header.
+    #[schema(example = "Telefon")]
+    name: String,
+    /// Some of its values.
+    samples: Vec<String>,
+    /// The key of the field that was guessed; null if none was.
+    #[schema(example = "phone")]
+    field: Option<String>,
+    /// Why.
+    reason: Option<String>,
+}
+
+/// A page of imports.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ImportPage)]
+pub(crate) struct ImportPageJson {
+    /// The imports, newest first.
+    imports: Vec<ImportJson>,
+    /// Pass as `cursor` for the next page; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// How an import is to be run.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Start)]
+pub(crate) struct StartJson {
+    /// Which column goes to which field: a mapping, or an object of column names and field keys. Without one the
+    /// guessed mapping is used.
+    #[serde(default)]
+    #[schema(value_type = Option<MappingSchema>)]
+    mapping: Option<serde_json::Value>,
+}
+
+/// How far an import is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Progress)]
+pub(crate) struct ProgressJson {
+    /// Where it is on its way.
+    #[schema(value_type = ImportStateSchema)]
+    state: &'static str,
+    /// Counts so far.
+    totals: TotalsJson,
+    /// Records in the file, once counted.
+    expected_records: Option<u64>,
+    /// Records a second, of late.
+    rate: u64,
+    /// Seconds until the end at this rate, if that can be said.
+    seconds_left: Option<u64>,
+    /// What stopped it, if it failed.
+    error: Option<String>,
+}
+
+impl InspectionJson {
+    fn of(inspection: Inspection) -> InspectionJson {
+        let columns = inspection.columns.into_iter().map(|column| ColumnJson {
+            name: column.name,
+            samples: column.samples,
+            field: column.field,
+            reason: column.reason,
+        });
+        InspectionJson {
+            encoding: inspection.options.dialect.encoding.clone(),
+            delimiter: inspection.options.dialect.delimiter.to_string(),
+            sampled: inspection.sampled,
+            columns: columns.collect(),
+            mapping: inspection.options.mapping,
+        }
+    }
+}
+
+/// Upload a file
+///
+/// The parts may come in any order. Without `run=false` the import is queued and runs at once; follow it at
+/// `/imports/{id}/events`. A file whose columns cannot be mapped is kept: the problem has its `import_id`, and
+/// `POST /imports/{id}/start` with a mapping runs it.
+///
+/// A key that belongs to a source uploads to that source.
+#[utoipa::path(
+    post,
+    path = "/imports",
+    operation_id = "uploadFile",
+    tag = "Imports",
+    request_body(content = UploadSchema, description = "The file and how to import it", content_type = "multipart/form-data"),
+    responses(
+        (status = 202, description = "The import", body = ImportWithInspectionJson, headers(("Location" = String, description = "Its address"))),
+        GuardedBody, Named, Mapped, Paused,
+    ),
+)]
+pub(crate) async fn upload(
+    State(api): State<Api>,
+    caller: Caller,
+    multipart: Result<Multipart, MultipartRejection>,
+) -> Result<Response, Problem> {
+    let multipart = multipart.map_err(|error| {
+        Problem::new(
+            Kind::MediaType,
+            format!(
+                "the body is no form ({}); send `multipart/form-data` with the part `file`",
+                error.body_text()
+            ),
+        )
+    })?;
+    let parts = Parts::read(&api, multipart).await?;
+    let sources = api.sources(&caller).await?;
+    let source = source_of_upload(&api, &caller, &sources, parts.source.as_deref()).await?;
+    let import = take_in(
+        &api.app,
+        &source,
+        parts.file,
+        &parts.file_name,
+        caller.name(),
+    )
+    .await?;
+    let (import_id, id) = (import.id, import.id.to_string());
+    let outcome = if parts.run {
+        begin(&api, &source, import, parts.mapping)
+            .await
+            .map(|import| (import, None))
+    } else {
+        look(&api, &source, import).await
+    };
+    let (import, inspection) = match outcome {
+        Ok(outcome) => outcome,
+        Err(problem) => {
+            if problem.kind() == Kind::File {
+                // Nobody can ever map it, so it does not wait for that.
+                let store = &api.app.store;
+                store
+                    .cancel_import(caller.workspace(), import_id, clock::now())
+                    .await?;
+            }
+            return Err(problem.with("import_id", id));
+        }
+    };
+    let json = ImportWithInspectionJson {
+        import: ImportJson::of(&import, &sources.names),
+        inspection: inspection.map(InspectionJson::of),
+    };
+    let location = format!("/api/v1/imports/{id}");
+    Ok((
+        StatusCode::ACCEPTED,
+        [(header::LOCATION, location)],
+        Json(json),
+    )
+        .into_response())
+}
+
+/// The source that an upload goes to.
+async fn source_of_upload(
+    api: &Api,
+    caller: &Caller,
+    sources: &SourceList,
+    named: Option<&str>,
+) -> Result<std::sync::Arc<Source>, Problem> {
+    let own = caller.source().and_then(|own| sources.by_id(own));
+    let name = match (named, own) {
+        (Some(name), _) => name,
+        (None, Some(own)) => &own.settings.name,
+        (None, None) => MANUAL,
+    };
+    api.deliver_to(caller, name).await
+}
+
+/// Runs an import with the mapping given, or the guessed one.
+async fn begin(
+    api: &Api,
+    source: &Source,
+    import: Import,
+    mapping: Option<Mapping>,
+) -> Result<Import, Problem> {
+    let mut options = options_of(api, source, &import).await?;
+    if let Some(mapping) = mapping {
+        options.mapping = mapping;
+    }
+    Ok(intake::start(&api.app, source, &import, &options).await?)
+}
+
+/// How the file was read when a person looked at it, or is guessed to be read.
+async fn options_of(api: &Api, source: &Source, import: &Import) -> Result<ImportOptions, Problem> {
+    if let Some(options) = &import.options {
+        return serde_json::from_str(options).map_err(|error| Problem::internal(&error));
+    }
+    Ok(inspection_of(api, source, import).await?.options)
+}
+
+async fn inspection_of(
+    api: &Api,
+    source: &Source,
+    import: &Import,
+) -> Result<Inspection, IntakeError> {
+    let path = file_of(&api.app, import);
+    let told = CsvOptions::default();
+    inspect(&api.app, source, &path, &import.file_name, &told).await
+}
+
+async fn look(
+    api: &Api,
+    source: &Source,
+    import: Import,
+) -> Result<(Import, Option<Inspection>), Problem> {
+    let inspection = inspection_of(api, source, &import).await?;
+    Ok((import, Some(inspection)))
+}
+
+/// List imports
+///
+/// Newest first. A key that belongs to a source sees that source's.
+#[utoipa::path(
+    get,
+    path = "/imports",
+    operation_id = "listImports",
+    tag = "Imports",
+    params(PageParams),
+    responses((status = 200, description = "A page of imports", body = ImportPageJson), Guarded),
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<ImportPageJson>, Problem> {
+    let mut params = Params::of(&uri)?;
+    let page = PageParams::take(&mut params)?;
+    params.finish()?;
+    let wanted = usize::from(page.limit);
+    let mut before = page.cursor::<Uuid>()?.map(ImportId);
+    let mut found: Vec<Import> = Vec::new();
+    let mut more = true;
+    // A key that belongs to a source skips the imports of others.
+    while more && found.len() < wanted {
+        let imports = api
+            .app
+            .store
+            .imports(caller.workspace(), before, page.limit)
+            .await?;
+        more = imports.len() == wanted;
+        before = imports.last().map(|import| import.id);
+        let own = |import: &Import| caller.source().is_none_or(|own| own == import.source);
+        found.extend(imports.into_iter().filter(own));
+    }
+    more |= found.len() > wanted;
+    found.truncate(wanted);
+    let last = found.last().map(|import| import.id.to_string());
+    let sources = api.sources(&caller).await?;
+    Ok(Json(ImportPageJson {
+        imports: found
+            .iter()
+            .map(|import| ImportJson::of(import, &sources.names))
+            .collect(),
+        next_cursor: last.filter(|_| more),
+    }))
+}
+
+/// Show an import
+///
+/// An import of another source is not found by a key that belongs to a source.
+#[utoipa::path(
+    get,
+    path = "/imports/{id}",
+    operation_id = "getImport",
+    tag = "Imports",
+    params(("id" = Uuid, Path, description = "The import's id")),
+    responses((status = 200, description = "The import", body = ImportJson), Guarded, Named),
+)]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<ImportJson>, Problem> {
+    let import = get(&api, &caller, &id).await?;
+    json(&api, &caller, &import).await
+}
+
+/// Run an uploaded file
+///
+/// Only while it is `uploaded`. Without a mapping the guessed one is used.
+#[utoipa::path(
+    post,
+    path = "/imports/{id}/start",
+    operation_id = "startImport",
+    tag = "Imports",
+    params(("id" = Uuid, Path, description = "The import's id")),
+    request_body(content = Option<StartJson>, description = "How it is to be run", example = json!({"mapping": {"columns": [{"column": "Telefon", "field": "phone"}]}})),
+    responses((status = 202, description = "The import, queued", body = ImportJson), GuardedBody, Named, InState, Mapped, Paused),
+)]
+pub(crate) async fn start(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<impl IntoResponse, Problem> {
+    let StartJson { mapping } = settings_or_default(request).await?;
+    let mapping = match mapping {
+        None | Some(serde_json::Value::Null) => None,
+        Some(mapping) => Some(mapping_of(mapping)?),
+    };
+    let import = get(&api, &caller, &id).await?;
+    let sources = api.sources(&caller).await?;
+    let source = sources
+        .by_id(import.source)
+        .ok_or_else(|| Problem::not_found("source of import", &id))?;
+    if source.paused {
+        return Err(Problem::source_paused(&source.settings.name));
+    }
+    let import = begin(&api, source, import, mapping).await?;
+    Ok((StatusCode::ACCEPTED, json(&api, &caller, &import).await?))
+}
+
+/// Cancel an import
+///
+/// One that runs stops at the next batch; what was committed stays. One that is over stays as it is.
+#[utoipa::path(
+    post,
+    path = "/imports/{id}/cancel",
+    operation_id = "cancelImport",
+    tag = "Imports",
+    params(("id" = Uuid, Path, description = "The import's id")),
+    responses((status = 200, description = "The import", body = ImportJson), Guarded, Named),
+)]
+pub(crate) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<ImportJson>, Problem> {
+    let import = get(&api, &caller, &id).await?;
+    if import.state.is_over() {
+        return json(&api, &caller, &import).await;
+    }
+    let import = api
+        .app
+        .store
+        .cancel_import(caller.workspace(), import.id, clock::now())
+        .await?;
+    json(&api, &caller, &import).await
+}
+
+/// Follow an import
+///
+/// Server-sent events, twice a second: `progress` with a Progress, and at last `end` with a Progress, after which the
+/// stream ends.
+#[utoipa::path(
+    get,
+    path = "/imports/{id}/events",
+    operation_id = "followImport",
+    tag = "Imports",
+    params(("id" = Uuid, Path, description = "The import's id")),
+    responses((status = 200, description = "The events; the data of each is a Progress", body = ProgressJson, content_type = "text/event-stream"), Guarded, Named),
+)]
+pub(crate) async fn events(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let import = get(&api, &caller, &id).await?;
+    let events = Sse::new(progress(api, import)).keep_alive(KeepAlive::default());
+    Ok(events.into_response())
+}
+
+/// Download the failed rows
+///
+/// As CSV, in the order of the file, with their numbers in `_row` and the reasons in `_reason`: correct them and upload
+/// the file again as it is.
+#[utoipa::path(
+    get,
+    path = "/imports/{id}/failed-rows.csv",
+    operation_id = "getFailedRows",
+    tag = "Imports",
+    params(("id" = Uuid, Path, description = "The import's id")),
+    responses((status = 200, description = "The rows", body = String, content_type = "text/csv"), Guarded, Named, InState),
+)]
+pub(crate) async fn failed_rows(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let import = get(&api, &caller, &id).await?;
+    let rows = FailedRows::of(import).ok_or_else(|| {
+        Problem::new(
+            Kind::ImportState,
+            "the import has not begun, so no row has failed; start it first",
+        )
+    })?;
+    let rows = stream::try_unfold((api.app, rows), |(app, mut rows)| async move {
+        let some = rows.next(&app).await?;
+        Ok::<_, StoreError>(some.map(|some| (Bytes::from(some), (app, rows))))
+    });
+    let mut response = Body::from_stream(rows).into_response();
+    let headers = response.headers_mut();
+    let media_type = HeaderValue::from_static(Format::Csv.media_type());
+    headers.insert(header::CONTENT_TYPE, media_type);
+    let disposition = HeaderValue::from_static("attachment; filename=\"failed-rows.csv\"");
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    Ok(response)
+}
+
+/// The import with an id, if the caller may see it.
+async fn get(api: &Api, caller: &Caller, id: &str) -> Result<Import, Problem> {
+    let unknown = || Problem::not_found("import", id);
+    let import_id = id.parse().map(ImportId).map_err(|_| unknown())?;
+    let found = api.app.store.import(caller.workspace(), import_id).await?;
+    found
+        .filter(|import| caller.source().is_none_or(|own| own == import.source))
+        .ok_or_else(unknown)
+}
+
+async fn json(api: &Api, caller: &Caller, import: &Import) -> Result<Json<ImportJson>, Problem> {
+    let sources = api.sources(caller).await?;
+    Ok(Json(ImportJson::of(import, &sources.names)))
+}
+
+/// Tells how far an import is, until it is over.
+fn progress(api: Api, import: Import) -> impl Stream<Item = Result<Event, axum::Error>> {
+    struct Seen {
+        at: Instant,
+        records: u64,
+        rate: u64,
+    }
+    let begun = Seen {
+        at: Instant::now(),
+        records: import.totals.records,
+        rate: 0,
+    };
+    let state = Some((api, import, begun));
+    stream::unfold(state, |state| async move {
+        let (api, import, mut seen) = state?;
+        let elapsed = seen.at.elapsed();
+        if elapsed >= BEAT {
+            let millis = u64::try_from(elapsed.as_millis())
+                .unwrap_or(u64::MAX)
+                .max(1);
+            let records = import.totals.records;
+            seen.rate = records.saturating_sub(seen.records).saturating_mul(1000) / millis;
+            seen.at = Instant::now();
+            seen.records = records;
+        }
+        let over = import.state.is_over() || import.state == ImportState::Uploaded;
+        let name = if over { "end" } else { "progress" };
+        let event = Event::default()
+            .event(name)
+            .json_data(told(&import, seen.rate));
+        if over {
+            return Some((event, None));
+        }
+        tokio::time::sleep(BEAT).await;
+        let next = api.app.store.import(import.workspace, import.id).await;
+        let state = match next {
+            Ok(Some(import)) => Some((api, import, seen)),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!("the progress of an import cannot be read: {error}");
+                None
+            }
+        };
+        Some((event, state))
+    })
+    .fuse()
+}
+
+fn told(import: &Import, rate: u64) -> ProgressJson {
+    let left = import
+        .expected_records
+        .map(|expected| expected.saturating_sub(import.totals.records));
+    ProgressJson {
+        state: import.state.key(),
+        totals: import.totals.into(),
+        expected_records: import.expected_records,
+        rate,
+        seconds_left: left.and_then(|left| left.checked_div(rate)),
+        error: import.error.clone(),
+    }
+}
+
+/// A mapping as JSON: the whole form, or column names with field keys.
+fn mapping_of(json: serde_json::Value) -> Result<Mapping, Problem> {
+    const HOW: &str = "use {\"columns\":[{\"column\":\"Telefon\",\"field\":\"phone\"}]} or {\"Telefon\":\"phone\"}";
+    let wrong = |error: serde_json::Error| {
+        Problem::new(
+            Kind::Mapping,
+            format!("the mapping cannot be understood: {error}; {HOW}"),
+        )
+    };
+    if json.get("columns").is_some_and(serde_json::Value::is_array) {
+        return serde_json::from_value(json).map_err(wrong);
+    }
+    let pairs: BTreeMap<String, Option<String>> = serde_json::from_value(json).map_err(wrong)?;
+    let columns = pairs.into_iter().map(|(column, field)| ColumnMapping {
+        column,
+        field,
+        write: WriteMode::Replace,
+        date_order: None,
+    });
+    Ok(Mapping {
+        columns: columns.collect(),
+    })
+}
+
+/// The parts of an upload, read.
+struct Parts {
+    file: NamedTempFile,
+    file_name: String,
+    source: Option<String>,
+    mapping: Option<Mapping>,
+    run: bool,
+}
+
+impl Parts {
+    async fn read(api: &Api, mut multipart: Multipart) -> Result<Parts, Problem> {
+        let mut file = None;
+        let mut source = None;
+        let mut mapping = None;
+        let mut run = true;
+        while let Some(part) = patient(multipart.next_field()).await? {
+            match part.name().unwrap_or_default() {
+                "file" if file.is_some() => {
+                    return Err(wrong_part("`file` comes twice; upload one file at a time"));
+                }
+                "file" => {
+                    let name = file_name(part.file_name().unwrap_or_default());
+                    file = Some((store(api, part).await?, name));
+                }
+                "source" => {
+                    source = Some(text(part).await?).filter(|text| !text.trim().is_empty());
+                }
+                "mapping" => {
+                    let text = text(part).await?;
+                    if !text.trim().is_empty() {
+                        let json = serde_json::from_str(&text).map_err(|error| {
+                            Problem::new(
+                                Kind::Mapping,
+                                format!("the part `mapping` is not JSON: {error}"),
+                            )
+                        })?;
+                        mapping = Some(mapping_of(json)?);
+                    }
+                }
+                "run" => {
+                    run = match text(part).await?.trim() {
+                        "true" | "1" | "" => true,
+                        "false" | "0" => false,
+                        _ => return Err(wrong_part("`run` is neither `true` nor `false`")),
+                    };
+                }
+                other => {
+                    return Err(wrong_part(&format!(
+                        "`{}` is not a part of an upload; use `file`, `source`, `mapping`, `run`",
+                        shortened(other)
+                    )));
+                }
+            }
+        }
+        let (file, file_name) = file.ok_or_else(|| {
+            wrong_part("the part `file` is missing; send the file as `file`, for example with curl -F file=@guests.csv")
+        })?;
+        Ok(Parts {
+            file,
+            file_name,
+            source,
+            mapping,
+            run,
+        })
+    }
+}
+
+fn wrong_part(detail: &str) -> Problem {
+    Problem::new(Kind::Body, detail)
+}
+
+fn broken(error: &MultipartError) -> Problem {
+    Problem::new(
+        Kind::Body,
+        format!(
+            "the form cannot be read: {}; send it again",
+            error.body_text()
+        ),
+    )
+}
+
+async fn patient<T>(read: impl Future<Output = Result<T, MultipartError>>) -> Result<T, Problem> {
+    match tokio::time::timeout(PATIENCE, read).await {
+        Ok(read) => read.map_err(|error| broken(&error)),
+        Err(_) => Err(Problem::new(
+            Kind::Slow,
+            format!(
+                "nothing came for {} seconds in the middle of the upload; send it again",
+                PATIENCE.as_secs()
+            ),
+        )),
+    }
+}
+
+/// The text of a small part.
+async fn text(mut part: Field<'_>) -> Result<String, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = patient(part.chunk()).await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MAX_PART {
+            return Err(Problem::new(
+                Kind::TooLarge,
+                format!("a part beside the file is larger than {MAX_PART} bytes"),
+            )
+            .with("limit", MAX_PART));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| wrong_part("a part beside the file is not UTF-8"))
+}
+
+/// Writes the file into the folder of uploads while it arrives.
+async fn store(api: &Api, mut part: Field<'_>) -> Result<NamedTempFile, Problem> {
+    let limit = api.app.config.max_file_bytes;
+    let failed = |error: std::io::Error| Problem::from(IntakeError::Io(error));
+    let file = NamedTempFile::new_in(&api.app.config.files).map_err(failed)?;
+    let handle = file.reopen().map_err(failed)?;
+    let mut writer = tokio::io::BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(handle));
+    let mut size: u64 = 0;
+    while let Some(chunk) = patient(part.chunk()).await? {
+        size += chunk.len() as u64;
+        if size > limit {
+            return Err(IntakeError::TooLarge { limit }.into());
+        }
+        writer.write_all(&chunk).await.map_err(failed)?;
+    }
+    writer.flush().await.map_err(failed)?;
+    Ok(file)
+}
+
+/// A file's name without folders and signs that do not belong into one.
+fn file_name(given: &str) -> String {
+    const MOST: usize = 200;
+    let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = name
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(MOST)
+        .collect();
+    match name.trim() {
+        "" => "upload".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_comes_in_two_forms() {
+        let short = mapping_of(serde_json::json!({"Telefon": "phone", "Rest": null})).unwrap();
+        let long = serde_json::json!({"columns": [
+            {"column": "Rest", "field": null},
+            {"column": "Telefon", "field": "phone"},
+        ]});
+        assert_eq!(short, mapping_of(long).unwrap());
+        for wrong in ["[]", "1", r#"{"a":1}"#, r#"{"columns":[{"colum":"a"}]}"#] {
+            assert!(
+                mapping_of(serde_json::from_str(wrong).unwrap()).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_file_has_no_folders() {
+        for (given, expected) in [
+            ("guests.csv", "guests.csv"),
+            ("C:\\Users\\me\\guests.csv", "guests.csv"),
+            ("../../etc/passwd", "passwd"),
+            ("a\u{0}b\n.csv", "ab.csv"),
+            ("", "upload"),
+            ("/", "upload"),
+        ] {
+            assert_eq!(file_name(given), expected);
+        }
+    }
+}

@@ -1,0 +1,526 @@
+//! A sample of every page, full of hostile text, and the test that renders all of them.
+
+use rollbook_engine::attempt::ImportResult;
+use rollbook_store::Timestamp;
+use rollbook_store::log::{LogSummary, ResultCounts};
+
+use crate::http::pages::attempt::payload::{Formatted, PayloadView};
+use crate::http::pages::attempt::{
+    AttemptFragment, AttemptPage, AttemptView, ChangeView, ImportLink, IssueView, NoteView,
+};
+use crate::http::pages::contact::{ContactPage, FieldView, IdentifierView};
+use crate::http::pages::contacts::{ContactRow, ContactsPage};
+use crate::http::pages::error::{ErrorPage, Trouble};
+use crate::http::pages::frame::{Frame, Section};
+use crate::http::pages::import::{Counts, ImportPage, ImportProgress, ImportView, Progress};
+use crate::http::pages::imports::{ImportRow, ImportsPage, StateTag};
+use crate::http::pages::log::query::LogQuery;
+use crate::http::pages::log::range::{Preset, Range};
+use crate::http::pages::log::rows::{Info, ResultTag, Row, Rows};
+use crate::http::pages::log::{Chip, Choice, Empty, LogPage, RangeMenu, histogram, tabs};
+use crate::http::pages::mapping::{ColumnView, Earlier, FieldGroup, FieldOption, MappingPage};
+use crate::http::pages::new_source::{NewSourceForm, NewSourcePage};
+use crate::http::pages::show::{When, Zone};
+use crate::http::pages::sign_in::SignInPage;
+use crate::http::pages::source::{KeyView, NewKey, SourcePage};
+use crate::http::pages::sources::{SourceView, SourcesPage};
+use crate::http::pages::teach::Teach;
+use crate::http::pages::upload::UploadPage;
+
+/// What a page must never let through as HTML, in every place where data can stand.
+const HOSTILE: &str = "\"><script>alert('x')</script><img src=x onerror=alert(1)>";
+
+fn hostile() -> String {
+    HOSTILE.to_owned()
+}
+
+fn when() -> When {
+    Zone::named("Europe/Berlin").when(Timestamp(1_763_806_602_108))
+}
+
+fn frame() -> Frame {
+    Frame {
+        section: Section::Logs,
+        workspace: hostile(),
+        person: hostile(),
+        role: "admin",
+    }
+}
+
+fn teach() -> Teach {
+    Teach {
+        may_import: true,
+        may_administer: true,
+        curl: hostile(),
+    }
+}
+
+fn row() -> Row {
+    Row {
+        id: "019aab5c-0000-7000-8000-000000000001".to_owned(),
+        number: 1,
+        result: ResultTag::of(ImportResult::Warning),
+        info: vec![Info {
+            label: Some(hostile()),
+            message: hostile(),
+        }],
+        more_info: 2,
+        action: "Updated",
+        name: hostile(),
+        contact: Some(7),
+        phone: hostile(),
+        email: hostile(),
+        source: hostile(),
+        file: Some(hostile()),
+        received: when(),
+        received_text: "22 Nov, 11:16:42".to_owned(),
+        matched_on: "External ID",
+        about: hostile(),
+    }
+}
+
+fn log(empty: Option<Empty>) -> LogPage {
+    let query = LogQuery {
+        q: hostile(),
+        ..LogQuery::default()
+    };
+    let counts = ResultCounts {
+        success: 1_251,
+        warning: 27,
+        failure: 6,
+    };
+    let summary = LogSummary {
+        counts,
+        histogram: vec![counts, ResultCounts::default()],
+    };
+    let span = Range::Preset(Preset::QuarterHour).span(Timestamp(1_763_806_602_108));
+    let choice = || Choice {
+        value: hostile(),
+        label: hostile(),
+        current: true,
+    };
+    LogPage {
+        frame: frame(),
+        problems: vec![hostile()],
+        range: RangeMenu {
+            label: "Past 15 minutes".to_owned(),
+            span: "11:02 – 11:17 CET".to_owned(),
+            presets: vec![choice()],
+            from: hostile(),
+            to: hostile(),
+            zone: hostile(),
+            hidden: query.hidden(&[]),
+        },
+        live: Some(query.url(&[])),
+        export_csv: query.url(&[]),
+        export_ndjson: query.url(&[]),
+        tabs: tabs(&query, &summary),
+        histogram: histogram::draw(
+            &summary.histogram,
+            span,
+            &Zone::named("Europe/Berlin"),
+            true,
+        ),
+        search: hostile(),
+        hidden: query.hidden(&[]),
+        sources: vec![choice()],
+        actions: vec![choice()],
+        matched_on: vec![choice()],
+        chips: vec![Chip {
+            label: "Search",
+            value: hostile(),
+            url: query.url(&[]),
+        }],
+        clear: query.url(&[]),
+        rows: if empty.is_some() {
+            Vec::new()
+        } else {
+            vec![row()]
+        },
+        shown: "1 attempt".to_owned(),
+        older: Some(query.url(&[])),
+        newest: Some(query.url(&[])),
+        empty,
+    }
+}
+
+fn attempt(formatted: Formatted) -> AttemptView {
+    AttemptView {
+        id: hostile(),
+        result: ResultTag::of(ImportResult::Failure),
+        name: hostile(),
+        outcome: "not imported",
+        received: when(),
+        source: hostile(),
+        source_name: "desk".to_owned(),
+        matched_on: "Email",
+        contact: Some(7),
+        import: Some(ImportLink {
+            id: hostile(),
+            file: hostile(),
+            row: "1,284".to_owned(),
+        }),
+        replay_of: Some(hostile()),
+        idempotency_key: Some(hostile()),
+        issues: vec![IssueView {
+            label: Some(hostile()),
+            message: hostile(),
+            code: hostile(),
+        }],
+        notes: vec![NoteView {
+            label: None,
+            message: hostile(),
+        }],
+        changes: vec![
+            ChangeView {
+                label: hostile(),
+                before: vec![hostile(), hostile()],
+                after: Vec::new(),
+            },
+            ChangeView {
+                label: hostile(),
+                before: Vec::new(),
+                after: vec![hostile()],
+            },
+        ],
+        payload: Some(PayloadView {
+            kind: hostile(),
+            size: "214 bytes".to_owned(),
+            raw: hostile(),
+            damaged: true,
+            formatted,
+        }),
+    }
+}
+
+fn import(over: bool) -> ImportView {
+    ImportView {
+        id: "019aab5c-0000-7000-8000-000000000001".to_owned(),
+        file: hostile(),
+        size: "1 MB".to_owned(),
+        by: hostile(),
+        created: when(),
+        state: StateTag {
+            class: "busy",
+            label: "Running",
+        },
+        over,
+        error: Some(hostile()),
+        can_cancel: true,
+        progress: Progress {
+            percent: Some(33),
+            text: hostile(),
+            rate: "1 record a second".to_owned(),
+            left: "about 2 seconds left".to_owned(),
+        },
+        counts: Counts {
+            any_records: true,
+            any_unchanged: true,
+            any_warnings: true,
+            any_failed: true,
+            ..Counts::default()
+        },
+        without_identifier: "3 records".to_owned(),
+        took: Some("8 seconds".to_owned()),
+        log: "/settings/logs".to_owned(),
+        log_failures: "/settings/logs".to_owned(),
+    }
+}
+
+fn source(is_manual: bool) -> SourceView {
+    SourceView {
+        name: "desk".to_owned(),
+        label: hostile(),
+        mode: "Automatic",
+        mode_text: "",
+        is_manual,
+        namespace: hostile(),
+        region: hostile(),
+        paused: is_manual,
+        last: Some(when()),
+        last_ago: "just now".to_owned(),
+        success: "1".to_owned(),
+        warning: "2".to_owned(),
+        failure: "3".to_owned(),
+        created: when(),
+    }
+}
+
+fn mapping() -> MappingPage {
+    MappingPage {
+        frame: frame(),
+        id: "019aab5c-0000-7000-8000-000000000001".to_owned(),
+        file: hostile(),
+        size: "1 MB".to_owned(),
+        read_as: hostile(),
+        problems: vec![hostile()],
+        columns: vec![ColumnView {
+            index: 0,
+            name: hostile(),
+            samples: vec![hostile()],
+            field: "email".to_owned(),
+            reason: Some(hostile()),
+            add: true,
+            date_order: "dmy".to_owned(),
+        }],
+        hidden_columns: "3 columns".to_owned(),
+        left_out: 2,
+        groups: vec![FieldGroup {
+            label: "Fields",
+            fields: vec![FieldOption {
+                key: hostile(),
+                label: hostile(),
+                is_date: true,
+                is_list: true,
+            }],
+        }],
+        earlier: vec![Earlier {
+            id: hostile(),
+            file: hostile(),
+            by: hostile(),
+            when: when(),
+            outcome: hostile(),
+        }],
+    }
+}
+
+/// Every page in every state that has its own text.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of pages, one after the other"
+)]
+fn all() -> Vec<(&'static str, String)> {
+    let mut pages = Vec::new();
+    let mut add = |name, page: &dyn askama::DynTemplate| {
+        let html = page.dyn_render().expect("a sample renders");
+        pages.push((name, html));
+    };
+    add("log", &log(None));
+    add("log, nothing yet", &log(Some(Empty::Nothing(teach()))));
+    add(
+        "log, nothing in range",
+        &log(Some(Empty::NotInRange {
+            latest: when(),
+            ago: "37 minutes ago".to_owned(),
+            wider: hostile(),
+            wider_label: hostile(),
+        })),
+    );
+    add(
+        "log, nothing of this result",
+        &log(Some(Empty::NotOfResult { all: hostile() })),
+    );
+    add(
+        "log, nothing found",
+        &log(Some(Empty::NotFound { clear: hostile() })),
+    );
+    add("log rows", &Rows { rows: &[row()] });
+    let cells = Formatted::Cells(vec![(hostile(), hostile())]);
+    for formatted in [Formatted::Raw, Formatted::Json(hostile()), cells] {
+        let page = AttemptPage {
+            frame: frame(),
+            attempt: attempt(formatted.clone()),
+        };
+        add("attempt", &page);
+        let attempt = attempt(formatted);
+        add("attempt in the modal", &AttemptFragment { attempt });
+    }
+    let masked = AttemptView {
+        payload: None,
+        ..attempt(Formatted::Raw)
+    };
+    add("attempt, masked", &AttemptFragment { attempt: masked });
+    for teach in [None, Some(teach())] {
+        let page = ContactsPage {
+            frame: frame(),
+            total: "1 contact".to_owned(),
+            search: hostile(),
+            rows: vec![ContactRow {
+                id: 7,
+                name: hostile(),
+                phone: hostile(),
+                more_phones: 1,
+                email: hostile(),
+                more_emails: 1,
+                external_id: hostile(),
+                updated: when(),
+            }],
+            more: Some("/contacts".to_owned()),
+            later: true,
+            teach,
+            may_import: true,
+        };
+        add("contacts", &page);
+    }
+    add(
+        "contact",
+        &ContactPage {
+            frame: frame(),
+            id: 7,
+            name: hostile(),
+            fields: vec![FieldView {
+                label: hostile(),
+                values: vec![hostile()],
+            }],
+            identifiers: vec![IdentifierView {
+                namespace: hostile(),
+                value: hostile(),
+            }],
+            created: when(),
+            updated: when(),
+            history: vec![row()],
+            older: Some("/contacts/7".to_owned()),
+            zone: hostile(),
+        },
+    );
+    add(
+        "imports",
+        &ImportsPage {
+            frame: frame(),
+            rows: vec![ImportRow {
+                id: hostile(),
+                file: hostile(),
+                by: hostile(),
+                created: when(),
+                state: import(true).state,
+                records: "1".to_owned(),
+                created_contacts: "1".to_owned(),
+                updated: "0".to_owned(),
+                warnings: "0".to_owned(),
+                failed: "0".to_owned(),
+            }],
+            older: Some("/imports".to_owned()),
+            later: true,
+            may_import: true,
+        },
+    );
+    add(
+        "upload",
+        &UploadPage {
+            frame: frame(),
+            problem: Some(hostile()),
+            limit: "2 GB".to_owned(),
+            limit_bytes: 2 << 30,
+            too_large: hostile(),
+        },
+    );
+    add("mapping", &mapping());
+    for over in [false, true] {
+        let page = ImportPage {
+            frame: frame(),
+            import: import(over),
+        };
+        add("import", &page);
+    }
+    let import = import(false);
+    add("import progress", &ImportProgress { import });
+    add(
+        "sources",
+        &SourcesPage {
+            frame: frame(),
+            sources: vec![source(true), source(false)],
+            may_administer: true,
+        },
+    );
+    add(
+        "new source",
+        &NewSourcePage {
+            frame: frame(),
+            form: NewSourceForm {
+                label: hostile(),
+                name: hostile(),
+                mode: hostile(),
+                namespace: hostile(),
+                region: hostile(),
+            },
+            label_problem: Some(hostile()),
+            name_problem: Some(hostile()),
+            region_problem: Some(hostile()),
+            workspace_region: hostile(),
+        },
+    );
+    for is_manual in [false, true] {
+        let key = |revoked| KeyView {
+            id: 1,
+            name: hostile(),
+            prefix: hostile(),
+            created: when(),
+            last_used: "never".to_owned(),
+            revoked,
+        };
+        let page = SourcePage {
+            frame: frame(),
+            source: source(is_manual),
+            keys: vec![key(None), key(Some(when()))],
+            may_administer: true,
+            new_key: Some(NewKey {
+                name: hostile(),
+                secret: hostile(),
+            }),
+            curl: hostile(),
+        };
+        add("source", &page);
+    }
+    add(
+        "sign in",
+        &SignInPage {
+            email: hostile(),
+            next: hostile(),
+            problem: Some("No account has this email and password."),
+            no_users: true,
+        },
+    );
+    add(
+        "error",
+        &ErrorPage {
+            frame: Frame::bare(),
+            trouble: Trouble {
+                heading: hostile(),
+                text: hostile(),
+            },
+        },
+    );
+    pages
+}
+
+#[test]
+fn every_page_renders_and_lets_no_html_through() {
+    for (name, html) in all() {
+        assert!(!html.contains("<script>"), "{name} runs what it was given");
+        assert!(!html.contains("<img"), "{name} shows what it was given");
+        assert!(
+            !html.contains("alert('x')"),
+            "{name} leaves quotes as they were"
+        );
+        assert!(html.contains("alert("), "{name} shows no data at all");
+    }
+}
+
+#[test]
+fn no_page_has_scripts_or_styles_of_its_own() {
+    for (name, html) in all() {
+        assert!(!html.contains(" style="), "{name} has an inline style");
+        assert!(!html.contains("<style"), "{name} has an inline style sheet");
+        for tag in html.split("<script").skip(1) {
+            assert!(
+                tag.starts_with(" src=\"/assets/"),
+                "{name} has an inline script"
+            );
+        }
+    }
+}
+
+#[test]
+fn ids_are_given_once() {
+    for (name, html) in all() {
+        let mut ids: Vec<&str> = html
+            .split(" id=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{name} gives an id twice");
+    }
+}

@@ -1,0 +1,199 @@
+//! The failed rows of an import as CSV: the columns of its file with `_row` and `_reason`, ready to be corrected and
+//! uploaded again as they are.
+
+use rollbook_engine::attempt::ImportResult;
+use rollbook_engine::issue::Issue;
+use rollbook_sources::csv::parse_raw;
+use rollbook_store::StoreError;
+use rollbook_store::imports::Import;
+use rollbook_store::log::{LogFilter, Paging};
+use rollbook_store::sources::Source;
+
+use crate::app::App;
+use crate::imports::options::ImportOptions;
+use crate::spreadsheet;
+
+/// Rows that are read from the log at a time.
+const PAGE: u32 = 1_000;
+
+/// The failed rows of one import, some at a time, in the order of the file.
+#[derive(Debug)]
+pub(crate) struct FailedRows {
+    import: Import,
+    options: ImportOptions,
+    /// The number of the attempt that was last written; 0 before the first.
+    after: u64,
+    begun: bool,
+}
+
+impl FailedRows {
+    /// Before the first row; none if the import never learned how its file is read, so that there are no rows.
+    pub(crate) fn of(import: Import) -> Option<FailedRows> {
+        let options = serde_json::from_str(import.options.as_deref()?).ok()?;
+        Some(FailedRows::read_with(import, options))
+    }
+
+    /// Before the first row of a file that is read like this.
+    pub(crate) fn read_with(import: Import, options: ImportOptions) -> FailedRows {
+        FailedRows {
+            import,
+            options,
+            after: 0,
+            begun: false,
+        }
+    }
+
+    /// The next piece of CSV, the header first; none at the end.
+    pub(crate) async fn next(&mut self, app: &App) -> Result<Option<String>, StoreError> {
+        if !self.begun {
+            self.begun = true;
+            return Ok(Some(header(&self.options)));
+        }
+        let filter = LogFilter {
+            import: Some(self.import.id),
+            result: Some(ImportResult::Failure),
+            ..LogFilter::default()
+        };
+        let page = app
+            .store
+            .page_with_payloads(
+                self.import.workspace,
+                filter,
+                Paging::After(self.after),
+                PAGE,
+            )
+            .await?;
+        let Some((last, _)) = page.last() else {
+            return Ok(None);
+        };
+        self.after = last.id.number();
+        let rows = page.iter().map(|(attempt, payload)| {
+            row(&self.options, attempt.row, &payload.bytes, &attempt.issues)
+        });
+        Ok(Some(rows.collect()))
+    }
+}
+
+/// The first line.
+pub(crate) fn header(options: &ImportOptions) -> String {
+    let names = kept(options).map(|column| options.header[column].as_str());
+    spreadsheet::line(names.chain(OURS))
+}
+
+/// The line of one failed row. Cells past the last column stand at the end, so that nothing is lost.
+pub(crate) fn row(
+    options: &ImportOptions,
+    number: Option<u64>,
+    payload: &[u8],
+    issues: &[Issue],
+) -> String {
+    let raw = parse_raw(&String::from_utf8_lossy(payload), &options.dialect);
+    let number = number.map(|number| number.to_string()).unwrap_or_default();
+    let reasons: Vec<&str> = issues.iter().map(|issue| issue.message.as_str()).collect();
+    let reasons = reasons.join(" ");
+    let cells = kept(options).map(|column| raw.get(column).map_or("", String::as_str));
+    let surplus = raw.iter().skip(options.header.len()).map(String::as_str);
+    spreadsheet::line(
+        cells
+            .chain([number.as_str(), reasons.as_str()])
+            .chain(surplus.filter(|cell| !cell.is_empty())),
+    )
+}
+
+/// How the rows of a file like ours were first read, if it is one: their few values are no ground to guess from anew.
+pub(crate) async fn origin(
+    app: &App,
+    source: &Source,
+    header: &[String],
+) -> Result<Option<ImportOptions>, StoreError> {
+    /// Imports that are looked through.
+    const LATEST: u16 = 200;
+
+    if !OURS.iter().all(|name| header.iter().any(|own| own == name)) {
+        return Ok(None);
+    }
+    let names = |header: &[String]| -> Vec<String> {
+        let names = header.iter().filter(|name| !is_ours(name));
+        names.cloned().collect()
+    };
+    let wanted = names(header);
+    let latest = app.store.imports(source.workspace, None, LATEST).await?;
+    Ok(latest
+        .iter()
+        .filter(|import| import.source == source.id)
+        .filter_map(|import| serde_json::from_str(import.options.as_deref()?).ok())
+        .find(|options: &ImportOptions| names(&options.header) == wanted))
+}
+
+/// The columns that we add.
+const OURS: [&str; 2] = ["_row", "_reason"];
+
+/// The columns of the file, without those that an earlier file of failed rows brought along.
+fn kept(options: &ImportOptions) -> impl Iterator<Item = usize> + '_ {
+    let names = options.header.iter().enumerate();
+    names
+        .filter(|(_, name)| !is_ours(name))
+        .map(|(column, _)| column)
+}
+
+fn is_ours(name: &str) -> bool {
+    OURS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use rollbook_engine::issue::Problem;
+    use rollbook_engine::mapping::Mapping;
+    use rollbook_sources::csv::Dialect;
+
+    use super::*;
+
+    fn options() -> ImportOptions {
+        ImportOptions {
+            dialect: Dialect {
+                encoding: "UTF-8".to_owned(),
+                delimiter: ';',
+                quote: Some('"'),
+                escape: None,
+                bare_cr: false,
+                padded: false,
+                columns: 2,
+                header_row: 1,
+            },
+            header: vec!["Name".to_owned(), "Phone".to_owned()],
+            mapping: Mapping::default(),
+            region: None,
+        }
+    }
+
+    #[test]
+    fn a_failed_row_keeps_its_cells_and_says_why() {
+        let issue = Issue::of_value("phone", &Problem::PhoneInvalid { region: None }, "+1");
+        let line = row(
+            &options(),
+            Some(7),
+            "\"Weber; Anna\";+1".as_bytes(),
+            &[issue],
+        );
+        assert_eq!(
+            line,
+            "\"Weber; Anna\",'+1,7,“+1” is not a valid phone number. Check the digits and the country code.\r\n"
+        );
+    }
+
+    #[test]
+    fn short_and_long_rows_keep_their_columns() {
+        assert_eq!(row(&options(), Some(1), b"Anna", &[]), "Anna,,1,\r\n");
+        assert_eq!(row(&options(), Some(2), b"a;b;c", &[]), "a,b,2,,c\r\n");
+        assert_eq!(header(&options()), "Name,Phone,_row,_reason\r\n");
+    }
+
+    #[test]
+    fn rows_that_fail_again_are_numbered_anew() {
+        let mut options = options();
+        options.header.extend(OURS.map(str::to_owned));
+        assert_eq!(header(&options), "Name,Phone,_row,_reason\r\n");
+        let line = row(&options, Some(1), b"Anna;12;7;too short", &[]);
+        assert_eq!(line, "Anna,12,1,\r\n");
+    }
+}

@@ -1,0 +1,18 @@
+//! The command line as people and scripts use it: the built binary, its output and its exit codes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test stops where its world is not as it should be"
+)]
+
+mod contacts;
+mod demo;
+mod failed_rows;
+mod import;
+mod log;
+mod normalize;
+mod people_and_keys;
+mod read;
+mod serve;
+mod settings;
+mod support;

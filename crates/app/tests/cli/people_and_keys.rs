@@ -1,0 +1,172 @@
+//! `rollbook source`, `key` and `user`.
+
+use serde_json::Value;
+
+use crate::support::Workspace;
+
+fn of<'a>(list: &'a [Value], key: &str, value: &str) -> &'a Value {
+    list.iter()
+        .find(|entry| entry[key] == value)
+        .unwrap_or_else(|| panic!("{value} in {list:?}"))
+}
+
+#[test]
+fn sources_are_added_paused_and_resumed() {
+    let workspace = Workspace::new();
+    workspace.write(
+        "map.json",
+        r#"{"columns":[{"column":"guest.mail","field":"email"}]}"#,
+    );
+    let add = [
+        "source",
+        "add",
+        "mews",
+        "--label",
+        "Mews – Harbour",
+        "--namespace",
+        "mews",
+        "--region",
+        "DE",
+        "--mapping",
+        "map.json",
+    ];
+    assert_eq!(workspace.run(&add).code(0).out, "mews\n");
+    let list = || {
+        workspace
+            .run(&["source", "list", "--json"])
+            .code(0)
+            .json_lines()
+    };
+    let mews = of(&list(), "name", "mews").clone();
+    assert_eq!(mews["mode"], "automatic");
+    assert_eq!(mews["region"], "DE");
+    assert_eq!(mews["paused"], false);
+    workspace.run(&["source", "pause", "mews"]).code(0);
+    assert_eq!(of(&list(), "name", "mews")["paused"], true);
+    assert!(workspace.run(&["source", "list"]).out.contains("paused"));
+    workspace.run(&["source", "resume", "mews"]).code(0);
+    assert_eq!(of(&list(), "name", "mews")["paused"], false);
+
+    workspace.write(
+        "wrong.json",
+        r#"{"columns":[{"column":"mail","field":"mail"}]}"#,
+    );
+    workspace
+        .run(&["source", "add", "x", "--mapping", "wrong.json"])
+        .code(2)
+        .says(&["`mail`", "email"]);
+    for arguments in [
+        &["source", "add", "mews"][..],
+        &["source", "add", "Big Name"],
+        &["source", "add", "x", "--region", "Atlantis"],
+        &["source", "add", "x", "--mode", "sometimes"],
+        &["source", "pause", "nobody"],
+    ] {
+        workspace.run(arguments).code(2);
+    }
+}
+
+#[test]
+fn a_key_is_shown_once_and_can_be_revoked() {
+    let workspace = Workspace::new();
+    workspace.run(&["source", "add", "desk"]).code(0);
+    let made = workspace
+        .run(&[
+            "key",
+            "create",
+            "--source",
+            "desk",
+            "--name",
+            "desk computer",
+        ])
+        .code(0);
+    let secret = made.out.trim_end();
+    assert!(secret.starts_with("rb_") && secret.len() > 40, "{made:?}");
+    assert_eq!(made.out.lines().count(), 1);
+    assert!(!made.err.contains(secret));
+
+    let listed = workspace.run(&["key", "list", "--json"]).code(0);
+    assert!(!listed.out.contains(secret));
+    let keys = listed.json_lines();
+    let key = of(&keys, "name", "desk computer");
+    assert_eq!(key["source"], "desk");
+    assert_eq!(key["revoked_at"], Value::Null);
+    let id = key["id"].to_string();
+    workspace.run(&["key", "revoke", &id]).code(0);
+    assert!(
+        workspace
+            .run(&["key", "list"])
+            .code(0)
+            .out
+            .contains("revoked")
+    );
+    workspace.run(&["key", "revoke", "99"]).code(2);
+    workspace
+        .run(&["key", "create", "--source", "nobody"])
+        .code(2);
+}
+
+#[test]
+fn people_are_added_changed_and_removed() {
+    let workspace = Workspace::new();
+    let add = [
+        "user",
+        "add",
+        "Boss@Example.com",
+        "--role",
+        "admin",
+        "--password-stdin",
+    ];
+    let added = workspace.run_with(&add, b"correct horse\n").code(0);
+    assert_eq!(added.out, "");
+    let made = workspace
+        .run(&["user", "add", "anna@example.com", "--name", "Anna"])
+        .code(0);
+    assert!(made.out.trim_end().len() >= 16, "{made:?}");
+
+    let people = || {
+        workspace
+            .run(&["user", "list", "--json"])
+            .code(0)
+            .json_lines()
+    };
+    assert_eq!(of(&people(), "email", "boss@example.com")["role"], "admin");
+    assert_eq!(of(&people(), "email", "anna@example.com")["role"], "viewer");
+    workspace
+        .run(&["user", "set-role", "anna@example.com", "importer"])
+        .code(0);
+    assert_eq!(
+        of(&people(), "email", "anna@example.com")["role"],
+        "importer"
+    );
+    workspace
+        .run(&["user", "set-password", "anna@example.com"])
+        .code(0);
+
+    workspace
+        .run(&["user", "remove", "boss@example.com"])
+        .code(2)
+        .says(&["only admin"]);
+    workspace
+        .run(&["user", "set-role", "boss@example.com", "viewer"])
+        .code(2);
+    workspace
+        .run(&["user", "remove", "anna@example.com"])
+        .code(0);
+    assert_eq!(people().len(), 1);
+
+    for arguments in [
+        &["user", "add", "boss@example.com"][..],
+        &["user", "add", "nobody"],
+        &["user", "set-role", "nobody@example.com", "admin"],
+        &["user", "set-role", "boss@example.com", "king"],
+        &["user", "remove", "nobody@example.com"],
+    ] {
+        workspace.run(arguments).code(2);
+    }
+    let short = ["user", "add", "ben@example.com", "--password-stdin"];
+    workspace
+        .run_with(&short, b"short\n")
+        .code(2)
+        .says(&["10 characters"]);
+}

@@ -1,0 +1,125 @@
+//! `rollbook serve`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::support::Workspace;
+
+/// A server that listens, with the lines that it said until then.
+struct Server {
+    child: Child,
+    address: String,
+    said: Vec<String>,
+}
+
+impl Server {
+    fn start(mut command: Command) -> Server {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let address = loop {
+            let line = lines.next().expect("it says where it listens").unwrap();
+            if let Some(address) = line.strip_prefix("listening on ") {
+                break address.to_owned();
+            }
+            said.push(line);
+        };
+        // What it says later must go somewhere.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server {
+            child,
+            address,
+            said,
+        }
+    }
+
+    fn stop(mut self, signal: &str) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap().code()
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_who_can_sign_in_and_stops_when_told() {
+    let workspace = Workspace::new();
+    let server = Server::start(workspace.command(&["serve", "--listen", "127.0.0.1:0"]));
+    assert!(
+        server.address.starts_with("http://127.0.0.1:"),
+        "{}",
+        server.address
+    );
+    assert!(!server.address.ends_with(":0"));
+    let said = server.said.join("\n");
+    assert!(
+        said.contains("admin@rollbook.local") && said.contains("password: "),
+        "{said}"
+    );
+    reqwest::blocking::get(&server.address).unwrap();
+    assert_eq!(server.stop("-TERM"), Some(0));
+
+    let server = Server::start(workspace.command(&["serve", "--listen", "127.0.0.1:0"]));
+    assert!(
+        !server.said.join("\n").contains("password"),
+        "{:?}",
+        server.said
+    );
+    assert_eq!(server.stop("-INT"), Some(0));
+}
+
+#[test]
+fn the_first_administrator_can_be_named() {
+    let workspace = Workspace::new();
+    let mut command = workspace.command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-email",
+        "it@example.com",
+    ]);
+    command.env("ROLLBOOK_ADMIN_PASSWORD", "correct horse");
+    let server = Server::start(command);
+    assert!(!server.said.join("\n").contains("correct horse"));
+    let people = workspace.run(&["user", "list", "--json"]).code(0).json();
+    assert_eq!(people["email"], "it@example.com");
+    assert_eq!(people["role"], "admin");
+    server.stop("-TERM");
+}
+
+#[test]
+fn an_import_works_while_it_serves() {
+    let workspace = Workspace::new();
+    let server = Server::start(workspace.command(&["serve", "--listen", "127.0.0.1:0"]));
+    workspace.write(
+        "a.csv",
+        "Name,Email\nAnna,anna@example.com\nBen,ben@example.com\n",
+    );
+    for _ in 0..5 {
+        let summary = workspace.import(&["a.csv"]);
+        assert_eq!(summary["records"], 2);
+    }
+    assert_eq!(workspace.attempts(&[]).len(), 10);
+    server.stop("-TERM");
+}
+
+#[test]
+fn a_taken_address_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let workspace = Workspace::new();
+    workspace
+        .run(&["serve", "--listen", &address])
+        .code(1)
+        .says(&[&address, "--listen"]);
+}

@@ -1,0 +1,21 @@
+//! The built program, started on an empty database and driven over HTTP: one file a behaviour.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "tests may panic, and say what they send plainly"
+)]
+
+mod acceptance;
+mod access;
+mod batches;
+mod contacts;
+mod fields;
+mod idempotency;
+mod imports;
+mod json_bodies;
+mod log;
+mod records;
+mod service;
+mod sources;
+mod support;

@@ -1,0 +1,292 @@
+//! A server of one's own, and callers that can do what their keys may.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// How long anything may take.
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+
+/// A running `rollbook serve` on an empty database.
+pub(crate) struct Server {
+    child: Child,
+    folder: tempfile::TempDir,
+    url: String,
+    admin: String,
+}
+
+/// Somebody who calls the API.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    url: String,
+    key: Option<String>,
+    http: Client,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Server {
+    /// Starts a server with the default settings.
+    pub(crate) fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// Starts a server with settings of its own.
+    pub(crate) fn start_with(settings: &[&str]) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let admin = run(&folder, &["key", "create", "--all", "--name", "tests"]);
+        let mut child = command(&folder)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(settings)
+            .env("ROLLBOOK_ADMIN_PASSWORD", "a password for tests")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("rollbook starts");
+        let url = address(&mut child);
+        Server {
+            child,
+            folder,
+            url,
+            admin,
+        }
+    }
+
+    /// A caller who may do everything.
+    pub(crate) fn admin(&self) -> Caller {
+        self.caller(Some(&self.admin))
+    }
+
+    /// A caller without a key.
+    pub(crate) fn nobody(&self) -> Caller {
+        self.caller(None)
+    }
+
+    /// A caller with this key.
+    pub(crate) fn caller(&self, key: Option<&str>) -> Caller {
+        Caller {
+            url: self.url.clone(),
+            key: key.map(str::to_owned),
+            http: Client::builder().timeout(LIMIT).build().unwrap(),
+        }
+    }
+
+    /// Adds a source in mode automatic; the caller may deliver to it.
+    pub(crate) fn source(&self, name: &str) -> Caller {
+        self.source_with(&serde_json::json!({"name": name}))
+    }
+
+    /// Adds a source; the caller may deliver to it.
+    pub(crate) fn source_with(&self, source: &Value) -> Caller {
+        let admin = self.admin();
+        let name = source["name"].as_str().unwrap().to_owned();
+        let added = admin.post("/api/v1/sources", source);
+        assert_eq!(added.status, 201, "{added:?}");
+        let key = admin.post(
+            "/api/v1/keys",
+            &serde_json::json!({"name": "tests", "source": name}),
+        );
+        assert_eq!(key.status, 201, "{key:?}");
+        self.caller(key.json()["secret"].as_str())
+    }
+
+    /// Runs another command on the same database.
+    pub(crate) fn rollbook(&self, arguments: &[&str]) -> String {
+        run(&self.folder, arguments)
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Caller {
+    /// A request that is not sent yet.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        let request = self
+            .http
+            .request(method.parse().unwrap(), format!("{}{path}", self.url));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        answer(self.request("GET", path))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        answer(self.request("DELETE", path))
+    }
+
+    pub(crate) fn post(&self, path: &str, json: &Value) -> Answer {
+        answer(self.request("POST", path).json(json))
+    }
+
+    pub(crate) fn patch(&self, path: &str, json: &Value) -> Answer {
+        answer(self.request("PATCH", path).json(json))
+    }
+
+    /// Delivers one record.
+    pub(crate) fn deliver(&self, source: &str, json: &Value) -> Answer {
+        self.post(&format!("/api/v1/sources/{source}/contacts"), json)
+    }
+
+    /// Delivers a body that may be anything.
+    pub(crate) fn deliver_raw(&self, source: &str, body: impl Into<Vec<u8>>) -> Answer {
+        let path = format!("/api/v1/sources/{source}/contacts");
+        answer(
+            self.request("POST", &path)
+                .header("content-type", "application/json")
+                .body(body.into()),
+        )
+    }
+
+    /// Delivers a batch.
+    pub(crate) fn batch(&self, source: &str, media_type: &str, body: impl Into<Vec<u8>>) -> Answer {
+        let path = format!("/api/v1/sources/{source}/contacts/batch");
+        answer(
+            self.request("POST", &path)
+                .header("content-type", media_type.to_owned())
+                .body(body.into()),
+        )
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The body as lines of JSON.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+            .collect()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Checks that it is a problem of this kind.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("urn:rollbook:problem:{kind}"));
+        assert_eq!(problem["status"], status);
+        assert!(problem["title"].is_string() && problem["detail"].is_string());
+        assert!(problem["instance"].as_str().unwrap().starts_with("/api"));
+        assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"));
+        problem
+    }
+}
+
+/// Sends a request and reads the whole answer.
+pub(crate) fn answer(request: RequestBuilder) -> Answer {
+    whole(request.send().expect("an answer"))
+}
+
+/// Reads the whole answer.
+pub(crate) fn whole(response: Response) -> Answer {
+    Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        text: response.text().expect("a whole answer"),
+    }
+}
+
+/// Asks until the answer is there.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(begun.elapsed() < LIMIT, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A folder of the shared test data. Where there is none, CI fails and everybody else is told.
+pub(crate) fn shared_data(folder: &str) -> Option<PathBuf> {
+    let root = match std::env::var_os("ROLLBOOK_TEST_DATA") {
+        Some(root) => PathBuf::from(root),
+        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
+    };
+    let path = root.join(folder);
+    if path.is_dir() {
+        return Some(path);
+    }
+    assert!(
+        std::env::var_os("CI").is_none_or(|value| value != "true"),
+        "no test data at {}; set ROLLBOOK_TEST_DATA",
+        path.display()
+    );
+    println!("left out: no test data at {}", path.display());
+    None
+}
+
+fn command(folder: &tempfile::TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollbook"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ROLLBOOK_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .current_dir(folder.path())
+        .env("ROLLBOOK_DATABASE", folder.path().join("rollbook.db"));
+    command
+}
+
+fn run(folder: &tempfile::TempDir, arguments: &[&str]) -> String {
+    let output = command(folder).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Waits until the server says where it listens, and reads on so that it never waits for a reader.
+fn address(child: &mut Child) -> String {
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let (found, url) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            if let Some(url) = line.strip_prefix("listening on ") {
+                let _ = found.send(url.to_owned());
+            } else {
+                eprintln!("server: {line}");
+            }
+        }
+    });
+    url.recv_timeout(LIMIT).expect("the server listens")
+}
