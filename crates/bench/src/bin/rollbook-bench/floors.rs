@@ -5,10 +5,12 @@ use std::io::{BufReader, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use anyhow::Context;
 use rollbook_bench::generate::{COLUMNS, Variant};
 use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 
 use crate::files::Workspace;
+use crate::process::processor_seconds;
 use crate::table::{Figure, Table};
 
 /// Rows of a transaction: as many as Rollbook commits together.
@@ -51,15 +53,25 @@ pub(crate) fn read_csv(file: &Path) -> anyhow::Result<f64> {
     Ok(f64::from(records) / start.elapsed().as_secs_f64())
 }
 
+/// What plain inserts came to.
+pub(crate) struct WrittenRows {
+    /// Rows a second.
+    pub(crate) a_second: f64,
+    /// The processor's time a row.
+    pub(crate) processor_seconds: f64,
+}
+
 /// Writes a file's rows with `rusqlite` and no engine: who is meant is known beforehand, nothing is looked up, and no
 /// value is read. New people and their attempts are inserted, changed ones updated by number, and of unchanged ones
-/// the attempt is written alone. Records a second.
+/// the attempt is written alone.
 pub(crate) fn write_rows(
     workspace: &Workspace,
     file: &Path,
     variant: Variant,
-) -> anyhow::Result<f64> {
+) -> anyhow::Result<WrittenRows> {
     let start = Instant::now();
+    let busy = || processor_seconds("self").context("Linux tells how busy we are");
+    let busy_before = busy()?;
     let mut connection = Connection::open(workspace.folder.join("floor.db"))?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
@@ -126,6 +138,8 @@ pub(crate) fn write_rows(
         }
         tx.commit()?;
     }
-    let rate = f64::from(written) / start.elapsed().as_secs_f64();
-    Ok(rate)
+    Ok(WrittenRows {
+        a_second: f64::from(written) / start.elapsed().as_secs_f64(),
+        processor_seconds: (busy()? - busy_before) / f64::from(written),
+    })
 }

@@ -26,6 +26,8 @@ pub(crate) struct Imported {
     pub(crate) summary: Value,
     /// From start to exit.
     pub(crate) seconds: f64,
+    /// Time on all processors together.
+    pub(crate) processor_seconds: f64,
     /// The most memory it ever had.
     pub(crate) peak_bytes: u64,
     /// What it sent to the disk.
@@ -83,6 +85,7 @@ impl Rollbook {
         Ok(Imported {
             summary: serde_json::from_str(&said).context("the summary is no JSON")?,
             seconds,
+            processor_seconds: watched.processor_seconds,
             peak_bytes: watched.peak_bytes,
             written_bytes: watched.written_bytes,
         })
@@ -169,6 +172,7 @@ impl Drop for Server {
 /// What Linux knows of a process as long as it lives.
 #[derive(Debug, Default)]
 struct Watched {
+    processor_seconds: f64,
     peak_bytes: u64,
     written_bytes: u64,
 }
@@ -182,7 +186,22 @@ impl Watched {
         if let Some(bytes) = number_of(&format!("/proc/{process}/io"), "write_bytes:") {
             self.written_bytes = self.written_bytes.max(bytes);
         }
+        if let Some(seconds) = processor_seconds(&process.to_string()) {
+            self.processor_seconds = self.processor_seconds.max(seconds);
+        }
     }
+}
+
+/// The time that a process has had on all processors together; `self` is this one.
+pub(crate) fn processor_seconds(process: &str) -> Option<f64> {
+    /// Linux counts in hundredths of a second towards programs, whatever it does inside.
+    const TICKS: f64 = 100.0;
+
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second word is the program's name in brackets, with whatever signs it has.
+    let (_, words) = text.rsplit_once(") ")?;
+    let ticks = |position| words.split(' ').nth(position)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / TICKS)
 }
 
 /// The number behind a word in one of Linux's files.

@@ -92,6 +92,7 @@ impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Figure::Rate(rate, unit) => write!(f, "{} {unit}", grouped(rate)),
+            Figure::Took(seconds) if seconds < 0.000_1 => write!(f, "{:.1} µs", seconds * 1e6),
             Figure::Took(seconds) if seconds < 0.001 => write!(f, "{:.2} ms", seconds * 1e3),
             Figure::Took(seconds) if seconds < 1.0 => write!(f, "{:.1} ms", seconds * 1e3),
             Figure::Took(seconds) => write!(f, "{seconds:.1} s"),
