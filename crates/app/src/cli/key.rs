@@ -18,7 +18,7 @@ use crate::wire::{SourceNames, rfc3339};
 
 /// Create, list and revoke API keys
 ///
-/// A key belongs to one source and may deliver to that alone. It is shown once, when it is made: Rollbook keeps only
+/// A key belongs to one source and may deliver to that alone; made with --all it may do everything. It is shown once, when it is made: Rollbook keeps only
 /// its hash.
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
@@ -26,13 +26,17 @@ pub(super) enum Keys {
     #[command(after_help = "\
 Examples:
   rollbook key create --source booking-desk
+  rollbook key create --all --name \"nightly export\"
   KEY=$(rollbook key create --source booking-desk --name \"desk computer\")
   curl -H \"Authorization: Bearer $KEY\" -d '{\"name\":\"Anna Weber\",\"email\":\"anna@example.com\"}' \\
     http://127.0.0.1:8080/api/v1/sources/booking-desk/contacts")]
     Create {
         /// The source that it may deliver to
-        #[arg(long, value_name = "NAME")]
-        source: String,
+        #[arg(long, value_name = "NAME", required_unless_present = "all")]
+        source: Option<String>,
+        /// For no source alone: it may do everything that an administrator can
+        #[arg(long, conflicts_with = "source")]
+        all: bool,
         /// What people call it [default: the source's name]
         #[arg(long)]
         name: Option<String>,
@@ -76,15 +80,27 @@ impl Keys {
         let app = App::open(config).await?;
         let workspace = app.workspace().await?;
         match self {
-            Keys::Create { source, name } => {
-                let source = find_source(&app, workspace.id, &source).await?;
-                let label = name.as_deref().unwrap_or(&source.settings.name);
+            Keys::Create {
+                source,
+                all: _,
+                name,
+            } => {
+                let source = match &source {
+                    Some(source) => Some(find_source(&app, workspace.id, source).await?),
+                    None => None,
+                };
+                let source_name = source.as_ref().map(|source| source.settings.name.as_str());
+                let label = name.as_deref().or(source_name).unwrap_or("all");
                 let (key, secret) =
-                    access::create_key(&app, workspace.id, Some(&source), label).await?;
+                    access::create_key(&app, workspace.id, source.as_ref(), label).await?;
                 writeln!(io::stdout(), "{secret}")?;
+                let opens = source_name.map_or_else(
+                    || "everything that an administrator may do".to_owned(),
+                    |name| format!("source `{name}`"),
+                );
                 say(&format!(
-                    "key {} for source `{}`: keep it now, it cannot be shown again",
-                    key.id, source.settings.name
+                    "key {} for {opens}: keep it now, it cannot be shown again",
+                    key.id
                 ));
             }
             Keys::List { json } => {

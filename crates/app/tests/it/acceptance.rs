@@ -21,10 +21,18 @@ impl Table {
         let auto = server.source_with(json!({"name": "auto", "region": "DE"}));
         let hand = server.source_with(json!({"name": "hand", "mode": "manual", "region": "DE"}));
         let a = json!({"external_id": "1", "phone": P, "email": "a@example.com"});
-        let a = auto.deliver("auto", &a).json()["contact_id"].as_str().unwrap().to_owned();
+        let a = auto.deliver("auto", &a).json()["contact_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let b = json!({"external_id": "B", "phone": Q, "email": "b@example.com"});
         assert_eq!(auto.deliver("auto", &b).status, 201);
-        Table { server, auto, hand, a }
+        Table {
+            server,
+            auto,
+            hand,
+            a,
+        }
     }
 
     fn auto(&self, record: &Value) -> Value {
@@ -36,7 +44,10 @@ impl Table {
     }
 
     fn contact_a(&self) -> Value {
-        self.server.admin().get(&format!("/api/v1/contacts/{}", self.a)).json()
+        self.server
+            .admin()
+            .get(&format!("/api/v1/contacts/{}", self.a))
+            .json()
     }
 
     fn contacts(&self) -> usize {
@@ -55,7 +66,10 @@ fn is(attempt: &Value, result: &str, action: Option<&str>, matched_on: Option<&s
 
 fn codes(attempt: &Value) -> Vec<&str> {
     let issues = attempt["issues"].as_array().unwrap();
-    issues.iter().map(|issue| issue["code"].as_str().unwrap()).collect()
+    issues
+        .iter()
+        .map(|issue| issue["code"].as_str().unwrap())
+        .collect()
 }
 
 #[test]
@@ -94,8 +108,18 @@ fn a_phone_finds_its_contact_and_the_new_external_id_replaces_the_old() {
         attempt["changes"],
         json!([{"field": "external_id", "before": "1", "after": "2"}])
     );
-    is(&table.auto(&json!({"external_id": "2"})), "success", Some("updated"), Some("external_id"));
-    is(&table.auto(&json!({"external_id": "1"})), "success", Some("created"), None);
+    is(
+        &table.auto(&json!({"external_id": "2"})),
+        "success",
+        Some("updated"),
+        Some("external_id"),
+    );
+    is(
+        &table.auto(&json!({"external_id": "1"})),
+        "success",
+        Some("created"),
+        None,
+    );
 }
 
 #[test]
@@ -154,7 +178,12 @@ fn a_city_alone_is_enough_by_hand_only() {
     let attempt = table.auto(&json!({"city": "Bonn"}));
     is(&attempt, "failure", None, None);
     assert_eq!(codes(&attempt), ["record.no_identifier"]);
-    is(&table.hand(&json!({"city": "Bonn"})), "success", Some("created"), None);
+    is(
+        &table.hand(&json!({"city": "Bonn"})),
+        "success",
+        Some("created"),
+        None,
+    );
 }
 
 #[test]
@@ -181,7 +210,12 @@ fn nothing_new_changes_nothing() {
 #[test]
 fn zeros_of_an_external_id_count() {
     let table = Table::new();
-    is(&table.auto(&json!({"external_id": "001"})), "success", Some("created"), None);
+    is(
+        &table.auto(&json!({"external_id": "001"})),
+        "success",
+        Some("created"),
+        None,
+    );
 }
 
 #[test]
@@ -190,10 +224,17 @@ fn the_same_batch_twice_changes_nothing() {
     let lines: String = (0..50)
         .map(|number| format!("{{\"external_id\":\"x{number}\",\"name\":\"N{number}\"}}\n"))
         .collect();
-    let first = table.auto.batch("auto", "application/x-ndjson", lines.clone()).lines();
+    let first = table
+        .auto
+        .batch("auto", "application/x-ndjson", lines.clone())
+        .lines();
     assert!(first.iter().all(|attempt| attempt["action"] == "created"));
     let contacts = table.contacts();
-    for attempt in table.auto.batch("auto", "application/x-ndjson", lines).lines() {
+    for attempt in table
+        .auto
+        .batch("auto", "application/x-ndjson", lines)
+        .lines()
+    {
         is(&attempt, "success", Some("updated"), Some("external_id"));
         assert_eq!(attempt["changes"], json!([]));
     }

@@ -31,12 +31,23 @@ fn nobody_comes_in_without_a_valid_key() {
     for (method, path) in ADDRESSES {
         let missing = answer(server.nobody().request(method, path));
         missing.is_problem(401, "key-missing");
-        assert_eq!(missing.header("www-authenticate"), Some("Bearer realm=\"rollbook\""));
+        assert_eq!(
+            missing.header("www-authenticate"),
+            Some("Bearer realm=\"rollbook\"")
+        );
         let refused = answer(stranger.request(method, path));
         refused.is_problem(401, "key-refused");
-        assert!(refused.header("www-authenticate").unwrap().contains("invalid_token"));
+        assert!(
+            refused
+                .header("www-authenticate")
+                .unwrap()
+                .contains("invalid_token")
+        );
     }
-    let basic = server.nobody().request("GET", "/api/v1/logs").basic_auth("a", Some("b"));
+    let basic = server
+        .nobody()
+        .request("GET", "/api/v1/logs")
+        .basic_auth("a", Some("b"));
     answer(basic).is_problem(401, "key-missing");
 }
 
@@ -48,30 +59,57 @@ fn a_key_of_a_source_is_good_for_that_source_alone() {
     let record = json!({"email": "a@example.com"});
     desk.deliver("other", &record).is_problem(403, "forbidden");
     // Whether a source exists is nothing to a foreign key.
-    desk.deliver("nowhere", &record).is_problem(403, "forbidden");
-    desk.batch("other", "application/x-ndjson", "{}").is_problem(403, "forbidden");
+    desk.deliver("nowhere", &record)
+        .is_problem(403, "forbidden");
+    desk.batch("other", "application/x-ndjson", "{}")
+        .is_problem(403, "forbidden");
     let theirs = other.deliver("other", &record).json();
-    let own = desk.deliver("desk", &json!({"email": "b@example.com"})).json();
+    let own = desk
+        .deliver("desk", &json!({"email": "b@example.com"}))
+        .json();
     desk.get(&format!("/api/v1/logs/{}", theirs["id"].as_str().unwrap()))
         .is_problem(404, "not-found");
-    assert_eq!(desk.get(&format!("/api/v1/logs/{}", own["id"].as_str().unwrap())).status, 200);
+    assert_eq!(
+        desk.get(&format!("/api/v1/logs/{}", own["id"].as_str().unwrap()))
+            .status,
+        200
+    );
     let log = desk.get("/api/v1/logs").json();
     assert_eq!(log["attempts"].as_array().unwrap().len(), 1);
     assert_eq!(desk.get("/api/v1/logs/summary").json()["counts"]["all"], 1);
-    assert_eq!(desk.get("/api/v1/logs/export?format=ndjson").lines().len(), 1);
+    assert_eq!(
+        desk.get("/api/v1/logs/export?format=ndjson").lines().len(),
+        1
+    );
     assert_eq!(desk.get("/api/v1/logs?source=desk").status, 200);
-    for path in ["/api/v1/logs", "/api/v1/logs/summary", "/api/v1/logs/export"] {
-        desk.get(&format!("{path}?source=other")).is_problem(403, "forbidden");
-        desk.get(&format!("{path}?source=nowhere")).is_problem(403, "forbidden");
+    for path in [
+        "/api/v1/logs",
+        "/api/v1/logs/summary",
+        "/api/v1/logs/export",
+    ] {
+        desk.get(&format!("{path}?source=other"))
+            .is_problem(403, "forbidden");
+        desk.get(&format!("{path}?source=nowhere"))
+            .is_problem(403, "forbidden");
     }
     assert_eq!(desk.get("/api/v1/fields").status, 200);
-    for path in ["/contacts", "/contacts/1", "/contacts/export", "/sources", "/sources/desk", "/keys"] {
-        desk.get(&format!("/api/v1{path}")).is_problem(403, "forbidden");
+    for path in [
+        "/contacts",
+        "/contacts/1",
+        "/contacts/export",
+        "/sources",
+        "/sources/desk",
+        "/keys",
+    ] {
+        desk.get(&format!("/api/v1{path}"))
+            .is_problem(403, "forbidden");
     }
     for path in ["/sources", "/keys", "/fields"] {
-        desk.post(&format!("/api/v1{path}"), &json!({})).is_problem(403, "forbidden");
+        desk.post(&format!("/api/v1{path}"), &json!({}))
+            .is_problem(403, "forbidden");
     }
-    desk.patch("/api/v1/sources/desk", &json!({})).is_problem(403, "forbidden");
+    desk.patch("/api/v1/sources/desk", &json!({}))
+        .is_problem(403, "forbidden");
     desk.delete("/api/v1/keys/1").is_problem(403, "forbidden");
 }
 
@@ -82,15 +120,23 @@ fn a_revoked_key_is_refused_at_once() {
     let admin = server.admin();
     assert_eq!(desk.get("/api/v1/logs").status, 200);
     let keys = admin.get("/api/v1/keys").json();
-    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["source"] == "desk").unwrap();
+    let key = keys["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["source"] == "desk")
+        .unwrap();
     let revoked = admin.delete(&format!("/api/v1/keys/{}", key["id"].as_str().unwrap()));
     assert_eq!(revoked.status, 200);
     assert!(revoked.json()["revoked_at"].is_string());
     desk.get("/api/v1/logs").is_problem(401, "key-refused");
-    desk.deliver("desk", &json!({"email": "a@example.com"})).is_problem(401, "key-refused");
+    desk.deliver("desk", &json!({"email": "a@example.com"}))
+        .is_problem(401, "key-refused");
     let again = admin.delete(&format!("/api/v1/keys/{}", key["id"].as_str().unwrap()));
     assert_eq!(again.json()["revoked_at"], revoked.json()["revoked_at"]);
-    admin.delete("/api/v1/keys/999").is_problem(404, "not-found");
+    admin
+        .delete("/api/v1/keys/999")
+        .is_problem(404, "not-found");
 }
 
 #[test]
@@ -101,10 +147,17 @@ fn a_key_revoked_by_another_process_is_refused_within_a_second() {
     let desk = server.caller(Some(&secret));
     assert_eq!(desk.get("/api/v1/logs").status, 200);
     let keys = server.admin().get("/api/v1/keys").json();
-    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["name"] == "short").unwrap();
+    let key = keys["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["name"] == "short")
+        .unwrap();
     server.rollbook(&["key", "revoke", key["id"].as_str().unwrap()]);
     let revoked = Instant::now();
-    eventually("the refusal", || (desk.get("/api/v1/logs").status == 401).then_some(()));
+    eventually("the refusal", || {
+        (desk.get("/api/v1/logs").status == 401).then_some(())
+    });
     assert!(revoked.elapsed() < Duration::from_millis(1500));
 }
 
@@ -112,7 +165,9 @@ fn a_key_revoked_by_another_process_is_refused_within_a_second() {
 fn a_key_is_shown_once_and_its_use_is_written_down() {
     let server = Server::start();
     let admin = server.admin();
-    let made = admin.post("/api/v1/keys", &json!({"name": "Night audit"})).json();
+    let made = admin
+        .post("/api/v1/keys", &json!({"name": "Night audit"}))
+        .json();
     let secret = made["secret"].as_str().unwrap();
     assert!(secret.starts_with(made["prefix"].as_str().unwrap()));
     assert_eq!(made["source"], json!(null));
@@ -121,10 +176,20 @@ fn a_key_is_shown_once_and_its_use_is_written_down() {
     assert!(!listed.text.contains(secret));
     eventually("the note of the use", || {
         let keys = admin.get("/api/v1/keys").json();
-        let key = keys["keys"].as_array()?.iter().find(|key| key["id"] == made["id"])?.clone();
+        let key = keys["keys"]
+            .as_array()?
+            .iter()
+            .find(|key| key["id"] == made["id"])?
+            .clone();
         key["last_used_at"].is_string().then_some(())
     });
-    admin.post("/api/v1/keys", &json!({"name": " "})).is_problem(422, "value");
-    admin.post("/api/v1/keys", &json!({"name": "a", "source": "nowhere"})).is_problem(422, "value");
-    admin.post("/api/v1/keys", &json!({"nam": "a"})).is_problem(400, "body");
+    admin
+        .post("/api/v1/keys", &json!({"name": " "}))
+        .is_problem(422, "value");
+    admin
+        .post("/api/v1/keys", &json!({"name": "a", "source": "nowhere"}))
+        .is_problem(422, "value");
+    admin
+        .post("/api/v1/keys", &json!({"nam": "a"}))
+        .is_problem(400, "body");
 }

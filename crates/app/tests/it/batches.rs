@@ -28,7 +28,14 @@ fn lines_are_answered_in_order_the_bad_ones_too() {
     let attempts = answer.lines();
     assert_eq!(
         emails(&attempts),
-        ["a@example.com", "-", "b@example.com", "-", "-", "c@example.com"]
+        [
+            "a@example.com",
+            "-",
+            "b@example.com",
+            "-",
+            "-",
+            "c@example.com"
+        ]
     );
     let codes: Vec<&str> = attempts
         .iter()
@@ -36,19 +43,33 @@ fn lines_are_answered_in_order_the_bad_ones_too() {
         .collect();
     assert_eq!(
         codes,
-        ["-", "record.unreadable", "-", "record.unreadable", "record.no_identifier", "-"]
+        [
+            "-",
+            "record.unreadable",
+            "-",
+            "record.unreadable",
+            "record.no_identifier",
+            "-"
+        ]
     );
     let id = attempts[1]["id"].as_str().unwrap();
-    assert_eq!(desk.get(&format!("/api/v1/logs/{id}")).json()["payload"], "not json");
+    assert_eq!(
+        desk.get(&format!("/api/v1/logs/{id}")).json()["payload"],
+        "not json"
+    );
 }
 
 #[test]
 fn elements_are_answered_in_order_the_bad_ones_too() {
     let server = Server::start();
     let desk = server.source("desk");
-    let body = r#"[ {"email":"a@example.com"}, 17, {"email":}, {"name":"],[","email":"b@example.com"} ]"#;
+    let body =
+        r#"[ {"email":"a@example.com"}, 17, {"email":}, {"name":"],[","email":"b@example.com"} ]"#;
     let attempts = desk.batch("desk", JSON, body).lines();
-    assert_eq!(emails(&attempts), ["a@example.com", "-", "-", "b@example.com"]);
+    assert_eq!(
+        emails(&attempts),
+        ["a@example.com", "-", "-", "b@example.com"]
+    );
     assert_eq!(attempts[3]["name"], "],[");
 }
 
@@ -67,9 +88,11 @@ fn what_is_no_batch_is_refused() {
     let server = Server::start();
     let desk = server.source("desk");
     for body in ["", "{}", "nonsense", "{\"email\":\"a@example.com\"}"] {
-        desk.batch("desk", JSON, body).is_problem(400, "record-unreadable");
+        desk.batch("desk", JSON, body)
+            .is_problem(400, "record-unreadable");
     }
-    desk.batch("desk", "text/csv", "a,b").is_problem(415, "media-type");
+    desk.batch("desk", "text/csv", "a,b")
+        .is_problem(415, "media-type");
     let summary = desk.get("/api/v1/logs/summary").json();
     assert_eq!(summary["counts"]["all"], 0);
 }
@@ -79,13 +102,23 @@ fn a_broken_array_keeps_what_came_before_and_says_so_last() {
     let server = Server::start();
     let desk = server.source("desk");
     let lines = desk
-        .batch("desk", JSON, r#"[{"email":"a@example.com"},{"email":"b@example.com"}] x"#)
+        .batch(
+            "desk",
+            JSON,
+            r#"[{"email":"a@example.com"},{"email":"b@example.com"}] x"#,
+        )
         .lines();
     assert_eq!(lines.len(), 3);
     assert_eq!(emails(&lines[..2]), ["a@example.com", "b@example.com"]);
     assert_eq!(lines[2]["type"], "urn:rollbook:problem:record-unreadable");
     assert_eq!(lines[2]["status"], 400);
-    let cut = desk.batch("desk", JSON, r#"[{"email":"a@example.com"},{"email":"c@exa"#).lines();
+    let cut = desk
+        .batch(
+            "desk",
+            JSON,
+            r#"[{"email":"a@example.com"},{"email":"c@exa"#,
+        )
+        .lines();
     assert_eq!(cut[0]["email"], "a@example.com");
     assert_eq!(cut[1]["issues"][0]["code"], "record.unreadable");
     assert_eq!(cut[2]["status"], 400);
@@ -109,7 +142,9 @@ fn a_batch_over_the_limit_is_refused() {
     let server = Server::start_with(&["--max-batch-bytes", "100000"]);
     let desk = server.source("desk");
     let body = "{\"email\":\"a@example.com\"}\n".repeat(10_000);
-    let problem = desk.batch("desk", NDJSON, body.clone()).is_problem(413, "too-large");
+    let problem = desk
+        .batch("desk", NDJSON, body.clone())
+        .is_problem(413, "too-large");
     assert_eq!(problem["limit"], 100_000);
     assert_eq!(desk.get("/api/v1/logs/summary").json()["counts"]["all"], 0);
     // Of a body whose length nobody told, what came before the limit was committed.
@@ -131,7 +166,12 @@ fn a_large_batch_is_answered_whole_and_in_order() {
     let desk = server.source("desk");
     const RECORDS: usize = 12_000;
     let body: String = (0..RECORDS)
-        .map(|number| format!("{{\"external_id\":\"{number}\",\"notes\":\"{}\"}}\n", "n".repeat(100)))
+        .map(|number| {
+            format!(
+                "{{\"external_id\":\"{number}\",\"notes\":\"{}\"}}\n",
+                "n".repeat(100)
+            )
+        })
         .collect();
     let attempts = desk.batch("desk", NDJSON, body).lines();
     assert_eq!(attempts.len(), RECORDS);
@@ -161,7 +201,10 @@ fn a_batch_can_be_sent_again() {
     assert_eq!(again[2]["action"], "created");
     let other = send("{\"email\":\"a@example.com\"}\n{\"email\":\"x@example.com\"}\n");
     assert_eq!(other[0], first[0]);
-    assert_eq!(other[1]["type"], "urn:rollbook:problem:idempotency-key-reused");
+    assert_eq!(
+        other[1]["type"],
+        "urn:rollbook:problem:idempotency-key-reused"
+    );
     assert_eq!(desk.get("/api/v1/logs/summary").json()["counts"]["all"], 3);
 }
 
@@ -242,12 +285,17 @@ fn a_source_that_is_paused_meanwhile_ends_the_batch() {
     crate::support::eventually("the first record", || {
         (desk.get("/api/v1/logs/summary").json()["counts"]["all"] == 1).then_some(())
     });
-    server.admin().patch("/api/v1/sources/desk", &json!({"paused": true}));
+    server
+        .admin()
+        .patch("/api/v1/sources/desk", &json!({"paused": true}));
     send("{\"email\":\"b@example.com\"}\n");
     send("");
     let mut answered = String::new();
     connection.read_to_string(&mut answered).unwrap();
     assert!(answered.contains("a@example.com"));
-    assert!(answered.contains("urn:rollbook:problem:source-paused"), "{answered}");
+    assert!(
+        answered.contains("urn:rollbook:problem:source-paused"),
+        "{answered}"
+    );
     assert_eq!(desk.get("/api/v1/logs/summary").json()["counts"]["all"], 1);
 }

@@ -22,11 +22,15 @@ fn contacts_are_listed_found_and_shown() {
     assert_eq!(page["contacts"].as_array().unwrap().len(), 5);
     assert_eq!(page["contacts"][0]["name"], "Anna Weber 6");
     let cursor = page["next_cursor"].as_str().unwrap();
-    let rest = admin.get(&format!("/api/v1/contacts?limit=5&cursor={cursor}")).json();
+    let rest = admin
+        .get(&format!("/api/v1/contacts?limit=5&cursor={cursor}"))
+        .json();
     assert_eq!(rest["contacts"].as_array().unwrap().len(), 2);
     assert_eq!(rest["next_cursor"], json!(null));
 
-    let found = admin.get("/api/v1/contacts?q=%2B49%20171-234%205673").json();
+    let found = admin
+        .get("/api/v1/contacts?q=%2B49%20171-234%205673")
+        .json();
     assert_eq!(found["contacts"].as_array().unwrap().len(), 1);
     let contact = &found["contacts"][0];
     assert_eq!(contact["fields"]["last_name"], "Weber 3");
@@ -38,12 +42,19 @@ fn contacts_are_listed_found_and_shown() {
             {"kind": "phone", "value": "+491712345673"},
         ])
     );
-    let shown = admin.get(&format!("/api/v1/contacts/{}", contact["id"].as_str().unwrap()));
+    let shown = admin.get(&format!(
+        "/api/v1/contacts/{}",
+        contact["id"].as_str().unwrap()
+    ));
     assert_eq!(&shown.json(), contact);
     for id in ["0", "99", "x", "18446744073709551616"] {
-        admin.get(&format!("/api/v1/contacts/{id}")).is_problem(404, "not-found");
+        admin
+            .get(&format!("/api/v1/contacts/{id}"))
+            .is_problem(404, "not-found");
     }
-    admin.get("/api/v1/contacts?cursor=x").is_problem(400, "parameter");
+    admin
+        .get("/api/v1/contacts?cursor=x")
+        .is_problem(400, "parameter");
 }
 
 #[test]
@@ -60,5 +71,11 @@ fn an_export_holds_every_contact() {
     assert_eq!(lines[1_233]["name"], "N0");
     let csv = admin.get("/api/v1/contacts/export");
     assert_eq!(csv.text.lines().count(), 1_235);
-    assert_eq!(admin.get("/api/v1/contacts/export?q=N1233&format=ndjson").lines().len(), 1);
+    assert_eq!(
+        admin
+            .get("/api/v1/contacts/export?q=N1233&format=ndjson")
+            .lines()
+            .len(),
+        1
+    );
 }

@@ -14,7 +14,9 @@ fn deliver(caller: &Caller, key: &str, record: &Value) -> Answer {
 }
 
 fn attempts(caller: &Caller) -> u64 {
-    caller.get("/api/v1/logs/summary").json()["counts"]["all"].as_u64().unwrap()
+    caller.get("/api/v1/logs/summary").json()["counts"]["all"]
+        .as_u64()
+        .unwrap()
 }
 
 #[test]
@@ -70,7 +72,10 @@ fn failures_are_answered_again_too() {
 fn another_body_under_the_same_key_is_refused() {
     let server = Server::start();
     let desk = server.source("desk");
-    assert_eq!(deliver(&desk, "k1", &json!({"email": "a@example.com"})).status, 201);
+    assert_eq!(
+        deliver(&desk, "k1", &json!({"email": "a@example.com"})).status,
+        201
+    );
     deliver(&desk, "k1", &json!({"email": "b@example.com"}))
         .is_problem(409, "idempotency-key-reused");
     assert_eq!(attempts(&desk), 1);
@@ -81,7 +86,10 @@ fn keys_belong_to_their_source() {
     let server = Server::start();
     let desk = server.source("desk");
     server.source("other");
-    assert_eq!(deliver(&desk, "k1", &json!({"email": "a@example.com"})).status, 201);
+    assert_eq!(
+        deliver(&desk, "k1", &json!({"email": "a@example.com"})).status,
+        201
+    );
     let other = answer(
         server
             .admin()
@@ -97,7 +105,8 @@ fn a_key_that_is_none_is_refused() {
     let server = Server::start();
     let desk = server.source("desk");
     for key in ["", "   ", &"x".repeat(256)] {
-        let problem = deliver(&desk, key, &json!({"email": "a@example.com"})).is_problem(400, "parameter");
+        let problem =
+            deliver(&desk, key, &json!({"email": "a@example.com"})).is_problem(400, "parameter");
         assert_eq!(problem["parameter"], "Idempotency-Key");
     }
 }
@@ -111,7 +120,10 @@ fn twenty_racing_deliveries_with_one_key_are_one() {
         let threads: Vec<_> = (0..20)
             .map(|_| scope.spawn(|| deliver(&desk, "race", &record)))
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     let fresh: Vec<&Answer> = answers
         .iter()

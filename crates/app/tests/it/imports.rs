@@ -13,7 +13,10 @@ const FILE: &str = "Kundennummer,Name,Telefon,E-Mail\n\
                     1,Anna Weber,+4930123456,anna@example.com\n";
 
 fn form(name: &str, content: impl Into<Vec<u8>>) -> Form {
-    Form::new().part("file", Part::bytes(content.into()).file_name(name.to_owned()))
+    Form::new().part(
+        "file",
+        Part::bytes(content.into()).file_name(name.to_owned()),
+    )
 }
 
 fn upload(caller: &Caller, form: Form) -> Answer {
@@ -24,7 +27,11 @@ fn upload(caller: &Caller, form: Form) -> Answer {
 fn over(caller: &Caller, id: &str) -> Value {
     eventually("the end of the import", || {
         let import = caller.get(&format!("/api/v1/imports/{id}")).json();
-        matches!(import["state"].as_str(), Some("done" | "failed" | "cancelled")).then_some(import)
+        matches!(
+            import["state"].as_str(),
+            Some("done" | "failed" | "cancelled")
+        )
+        .then_some(import)
     })
 }
 
@@ -54,15 +61,31 @@ fn an_upload_runs_with_the_guessed_mapping() {
         json!({"records": 3, "created": 1, "updated": 1, "unchanged": 1, "warnings": 0, "failed": 1})
     );
     assert_eq!(import["expected_records"], 3);
-    let log = admin.get(&format!("/api/v1/logs?import={}", id(&import))).json();
-    let rows: Vec<&Value> = log["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["row"]).collect();
+    let log = admin
+        .get(&format!("/api/v1/logs?import={}", id(&import)))
+        .json();
+    let rows: Vec<&Value> = log["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| &attempt["row"])
+        .collect();
     assert_eq!(rows, [3, 2, 1]);
 
     let failed = admin.get(&format!("/api/v1/imports/{}/failed-rows.csv", id(&import)));
-    assert!(failed.header("content-type").unwrap().starts_with("text/csv"));
+    assert!(
+        failed
+            .header("content-type")
+            .unwrap()
+            .starts_with("text/csv")
+    );
     let lines: Vec<&str> = failed.text.lines().collect();
     assert_eq!(lines[0], "_row,_reason,Kundennummer,Name,Telefon,E-Mail");
-    assert!(lines[1].starts_with("2,") && lines[1].contains("Ben Weiß"), "{}", lines[1]);
+    assert!(
+        lines[1].starts_with("2,") && lines[1].contains("Ben Weiß"),
+        "{}",
+        lines[1]
+    );
     assert_eq!(lines.len(), 2);
 }
 
@@ -82,10 +105,16 @@ fn an_upload_can_be_looked_at_first_and_started_with_another_mapping() {
 
     let path = format!("/api/v1/imports/{}", id(&import));
     admin
-        .post(&format!("{path}/start"), &json!({"mapping": {"Telefon": "telephone"}}))
+        .post(
+            &format!("{path}/start"),
+            &json!({"mapping": {"Telefon": "telephone"}}),
+        )
         .is_problem(422, "mapping");
     admin
-        .post(&format!("{path}/start"), &json!({"mapping": {"Fax": "phone"}}))
+        .post(
+            &format!("{path}/start"),
+            &json!({"mapping": {"Fax": "phone"}}),
+        )
         .is_problem(422, "mapping");
     admin
         .post(&format!("{path}/start"), &json!({"maping": {}}))
@@ -130,8 +159,14 @@ fn the_parts_may_come_in_any_order() {
 fn the_progress_can_be_followed() {
     let server = Server::start();
     let admin = server.admin();
-    let rows: String = (0..20_000).map(|number| format!("{number},Name {number}\n")).collect();
-    let import = upload(&admin, form("many.csv", format!("external_id,name\n{rows}"))).json();
+    let rows: String = (0..20_000)
+        .map(|number| format!("{number},Name {number}\n"))
+        .collect();
+    let import = upload(
+        &admin,
+        form("many.csv", format!("external_id,name\n{rows}")),
+    )
+    .json();
     let path = format!("/api/v1/imports/{}/events", id(&import));
     let response = admin.request("GET", &path).send().unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -150,7 +185,11 @@ fn the_progress_can_be_followed() {
     assert_eq!(end["state"], "done");
     assert_eq!(end["totals"]["records"], 20_000);
     assert_eq!(end["expected_records"], 20_000);
-    assert!(events[..events.len() - 1].iter().all(|(name, _)| name == "progress"));
+    assert!(
+        events[..events.len() - 1]
+            .iter()
+            .all(|(name, _)| name == "progress")
+    );
 }
 
 #[test]
@@ -162,7 +201,10 @@ fn an_import_can_be_cancelled() {
     let cancelled = answer(admin.request("POST", &format!("{path}/cancel")));
     assert_eq!(cancelled.json()["state"], "cancelled");
     let again = answer(admin.request("POST", &format!("{path}/cancel")));
-    assert_eq!((again.status, again.json()["state"].as_str()), (200, Some("cancelled")));
+    assert_eq!(
+        (again.status, again.json()["state"].as_str()),
+        (200, Some("cancelled"))
+    );
     answer(admin.request("POST", &format!("{path}/start"))).is_problem(409, "import-state");
 }
 
@@ -175,20 +217,30 @@ fn imports_are_listed_newest_first() {
         let page = caller.get(&format!("/api/v1/imports?{query}")).json();
         let imports = page["imports"].as_array().unwrap().iter();
         let names = imports.map(|import| import["file_name"].as_str().unwrap().to_owned());
-        (names.collect(), page["next_cursor"].as_str().map(str::to_owned))
+        (
+            names.collect(),
+            page["next_cursor"].as_str().map(str::to_owned),
+        )
     };
     for number in 0..5 {
         let caller = if number % 2 == 0 { &admin } else { &desk };
-        let form = form(&format!("{number}.csv"), format!("name\nN{number}\n")).text("run", "false");
+        let form =
+            form(&format!("{number}.csv"), format!("name\nN{number}\n")).text("run", "false");
         assert_eq!(upload(caller, form).status, 202);
     }
     let (first, cursor) = names(&admin, "limit=3");
     assert_eq!(first, ["4.csv", "3.csv", "2.csv"]);
     let (rest, end) = names(&admin, &format!("limit=3&cursor={}", cursor.unwrap()));
-    assert_eq!((rest, end), (vec!["1.csv".to_owned(), "0.csv".to_owned()], None));
+    assert_eq!(
+        (rest, end),
+        (vec!["1.csv".to_owned(), "0.csv".to_owned()], None)
+    );
     let (own, cursor) = names(&desk, "limit=1");
     assert_eq!(own, ["3.csv"]);
-    assert_eq!(names(&desk, &format!("limit=1&cursor={}", cursor.unwrap())).0, ["1.csv"]);
+    assert_eq!(
+        names(&desk, &format!("limit=1&cursor={}", cursor.unwrap())).0,
+        ["1.csv"]
+    );
 }
 
 #[test]
@@ -197,19 +249,24 @@ fn a_key_of_a_source_sees_its_own_imports_alone() {
     let desk = server.source("desk");
     let theirs = upload(&server.admin(), form("a.csv", FILE).text("run", "false")).json();
     for path in ["", "/events", "/failed-rows.csv"] {
-        desk.get(&format!("/api/v1/imports/{}{path}", id(&theirs))).is_problem(404, "not-found");
+        desk.get(&format!("/api/v1/imports/{}{path}", id(&theirs)))
+            .is_problem(404, "not-found");
     }
     upload(&desk, form("a.csv", FILE).text("source", "manual")).is_problem(403, "forbidden");
     let own = upload(&desk, form("a.csv", FILE).text("run", "false")).json();
     assert_eq!(own["source"], "desk");
-    assert_eq!(desk.get(&format!("/api/v1/imports/{}", id(&own))).status, 200);
+    assert_eq!(
+        desk.get(&format!("/api/v1/imports/{}", id(&own))).status,
+        200
+    );
 }
 
 #[test]
 fn what_cannot_be_imported_is_refused() {
     let server = Server::start_with(&["--max-file-bytes", "1000"]);
     let admin = server.admin();
-    upload(&admin, form("book.xlsx", b"PK\x03\x04....".as_slice())).is_problem(422, "file-unreadable");
+    upload(&admin, form("book.xlsx", b"PK\x03\x04....".as_slice()))
+        .is_problem(422, "file-unreadable");
     upload(&admin, form("empty.csv", "")).is_problem(422, "file-unreadable");
     let problem = upload(&admin, form("large.csv", "x".repeat(5_000))).is_problem(413, "too-large");
     assert_eq!(problem["limit"], 1000);
@@ -218,12 +275,20 @@ fn what_cannot_be_imported_is_refused() {
     upload(&admin, form("a.csv", FILE).text("run", "maybe")).is_problem(400, "body");
     upload(&admin, form("a.csv", FILE).text("mapping", "{")).is_problem(422, "mapping");
     upload(&admin, form("a.csv", FILE).text("source", "nobody")).is_problem(404, "not-found");
-    admin.post("/api/v1/imports", &json!({})).is_problem(415, "media-type");
+    admin
+        .post("/api/v1/imports", &json!({}))
+        .is_problem(415, "media-type");
     // No column can be guessed: the file is kept, and can be started with a mapping.
     let problem = upload(&admin, form("a.csv", "foo,bar\nx,y\n")).is_problem(422, "mapping");
     let kept = problem["import_id"].as_str().unwrap();
-    assert_eq!(admin.get(&format!("/api/v1/imports/{kept}")).json()["state"], "uploaded");
-    let started = admin.post(&format!("/api/v1/imports/{kept}/start"), &json!({"mapping": {"foo": "name"}}));
+    assert_eq!(
+        admin.get(&format!("/api/v1/imports/{kept}")).json()["state"],
+        "uploaded"
+    );
+    let started = admin.post(
+        &format!("/api/v1/imports/{kept}/start"),
+        &json!({"mapping": {"foo": "name"}}),
+    );
     assert_eq!(started.status, 202, "{started:?}");
     assert_eq!(over(&admin, kept)["totals"]["created"], 1);
 }

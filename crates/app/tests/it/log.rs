@@ -23,7 +23,12 @@ impl Log {
         ] {
             desk.deliver("desk", &record);
         }
-        assert_eq!(other.deliver("other", &json!({"email": "b@example.com"})).status, 201);
+        assert_eq!(
+            other
+                .deliver("other", &json!({"email": "b@example.com"}))
+                .status,
+            201
+        );
         Log { server, desk }
     }
 
@@ -83,7 +88,11 @@ fn a_parameter_that_cannot_be_understood_is_named() {
         ("limit=0", "limit", "1 to 500"),
         ("result=foo", "result", "`success`, `warning`, `failure`"),
         ("action=deleted", "action", "`created`, `updated`"),
-        ("matched_on=name", "matched_on", "`external_id`, `phone`, `email`"),
+        (
+            "matched_on=name",
+            "matched_on",
+            "`external_id`, `phone`, `email`",
+        ),
         ("from=yesterday", "from", "15m"),
         ("source=desc", "source", "`desk`, `manual`, `other`"),
         ("import=1", "import", "UUID"),
@@ -107,12 +116,16 @@ fn a_parameter_that_cannot_be_understood_is_named() {
 fn pages_follow_each_other_without_gaps() {
     let server = Server::start();
     let desk = server.source("desk");
-    let body: String = (0..25).map(|number| format!("{{\"external_id\":\"{number}\"}}\n")).collect();
+    let body: String = (0..25)
+        .map(|number| format!("{{\"external_id\":\"{number}\"}}\n"))
+        .collect();
     desk.batch("desk", "application/x-ndjson", body);
     let mut ids = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = desk.get(&format!("/api/v1/logs?limit=10&cursor={cursor}")).json();
+        let page = desk
+            .get(&format!("/api/v1/logs?limit=10&cursor={cursor}"))
+            .json();
         for attempt in page["attempts"].as_array().unwrap() {
             ids.push(attempt["external_id"].as_str().unwrap().to_owned());
         }
@@ -133,7 +146,12 @@ fn an_attempt_is_shown_with_exactly_what_was_sent() {
     let desk = server.source("desk");
     let body = "{ \"email\" :\"a@example.com\",\t\"x\": [1.0, 1e2],  \"email\":\"b@example.com\" }";
     let delivered = desk.deliver_raw("desk", body).json();
-    let shown = desk.get(&format!("/api/v1/logs/{}", delivered["id"].as_str().unwrap())).json();
+    let shown = desk
+        .get(&format!(
+            "/api/v1/logs/{}",
+            delivered["id"].as_str().unwrap()
+        ))
+        .json();
     assert_eq!(shown["payload"], body);
     assert_eq!(shown["payload_content_type"], "application/json");
     assert_eq!(shown["email"], "b@example.com");
@@ -142,14 +160,20 @@ fn an_attempt_is_shown_with_exactly_what_was_sent() {
     shown.remove("payload_content_type");
     assert_eq!(Value::Object(shown), delivered);
     for id in ["019aad5e-5b60-7001-8000-000000000001", "x", "1"] {
-        desk.get(&format!("/api/v1/logs/{id}")).is_problem(404, "not-found");
+        desk.get(&format!("/api/v1/logs/{id}"))
+            .is_problem(404, "not-found");
     }
 }
 
 #[test]
 fn the_summary_counts_what_the_filters_let_through() {
     let log = Log::new();
-    let summary = |query: &str| log.server.admin().get(&format!("/api/v1/logs/summary?{query}")).json();
+    let summary = |query: &str| {
+        log.server
+            .admin()
+            .get(&format!("/api/v1/logs/summary?{query}"))
+            .json()
+    };
     assert_eq!(
         summary("")["counts"],
         json!({"all": 5, "success": 2, "warning": 1, "failure": 2})
@@ -160,7 +184,10 @@ fn the_summary_counts_what_the_filters_let_through() {
     let hour = summary("from=1h&buckets=12");
     let histogram = hour["histogram"].as_array().unwrap();
     assert_eq!(histogram.len(), 12);
-    let all: u64 = histogram.iter().map(|part| part["all"].as_u64().unwrap()).sum();
+    let all: u64 = histogram
+        .iter()
+        .map(|part| part["all"].as_u64().unwrap())
+        .sum();
     assert_eq!(all, 5);
     assert_eq!(histogram[11]["all"], 5);
     assert_eq!(histogram[0]["from"], hour["from"]);
@@ -188,11 +215,20 @@ fn an_export_holds_everything() {
     let lines = ndjson.lines();
     assert_eq!(lines.len(), RECORDS);
     assert_eq!(lines[0]["external_id"], (RECORDS - 1).to_string());
-    assert!(lines[0]["payload"].as_str().unwrap().starts_with("{\"external_id\""));
+    assert!(
+        lines[0]["payload"]
+            .as_str()
+            .unwrap()
+            .starts_with("{\"external_id\"")
+    );
 
     let csv = desk.get("/api/v1/logs/export?format=csv&result=success");
     assert!(csv.header("content-type").unwrap().starts_with("text/csv"));
-    assert!(csv.header("content-disposition").unwrap().contains(".csv\""));
+    assert!(
+        csv.header("content-disposition")
+            .unwrap()
+            .contains(".csv\"")
+    );
     let mut reader = csv::Reader::from_reader(csv.text.as_bytes());
     let headers = reader.headers().unwrap().clone();
     let name = headers.iter().position(|header| header == "Name").unwrap();
@@ -200,8 +236,13 @@ fn an_export_holds_everything() {
     assert_eq!(rows.len(), RECORDS);
     assert_eq!(&rows[RECORDS - 1][name], "'=1+0");
 
-    assert_eq!(desk.get("/api/v1/logs/export?format=ndjson&result=failure").text, "");
-    desk.get("/api/v1/logs/export?format=xlsx").is_problem(400, "parameter");
+    assert_eq!(
+        desk.get("/api/v1/logs/export?format=ndjson&result=failure")
+            .text,
+        ""
+    );
+    desk.get("/api/v1/logs/export?format=xlsx")
+        .is_problem(400, "parameter");
 }
 
 #[test]
@@ -219,7 +260,11 @@ fn an_export_can_be_sent_in_again() {
     let part = reqwest::blocking::multipart::Part::text(exported.text).file_name("contacts.csv");
     let form = reqwest::blocking::multipart::Form::new().part("file", part);
     let admin = other.admin();
-    let sent = admin.request("POST", "/api/v1/imports").multipart(form).send().unwrap();
+    let sent = admin
+        .request("POST", "/api/v1/imports")
+        .multipart(form)
+        .send()
+        .unwrap();
     let import = whole(sent);
     assert_eq!(import.status, 202, "{import:?}");
     let id = import.json()["id"].as_str().unwrap().to_owned();

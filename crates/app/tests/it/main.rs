@@ -1,7 +1,7 @@
 //! The built program, started on an empty database and driven over HTTP: one file a behaviour.
 
-mod access;
 mod acceptance;
+mod access;
 mod batches;
 mod contacts;
 mod fields;

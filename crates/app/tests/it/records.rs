@@ -22,7 +22,10 @@ fn a_record_is_created_then_updated_then_refused() {
     let location = created.header("location").unwrap();
     assert_eq!(
         location,
-        format!("/api/v1/contacts/{}", attempt["contact_id"].as_str().unwrap())
+        format!(
+            "/api/v1/contacts/{}",
+            attempt["contact_id"].as_str().unwrap()
+        )
     );
     assert_eq!(server.admin().get(location).json()["name"], "Anna Weber");
 
@@ -48,9 +51,22 @@ fn a_record_is_created_then_updated_then_refused() {
 fn a_body_that_is_no_record_is_refused_and_stands_in_the_log() {
     let server = Server::start();
     let desk = server.source("desk");
-    for body in ["{\"name\":", "[]", "\"text\"", "17", "", "  ", "{\"a\":1}{}", "\u{feff}x"] {
-        let problem = desk.deliver_raw("desk", body).is_problem(400, "record-unreadable");
-        let id = problem["attempt_id"].as_str().unwrap_or_else(|| panic!("{body:?}"));
+    for body in [
+        "{\"name\":",
+        "[]",
+        "\"text\"",
+        "17",
+        "",
+        "  ",
+        "{\"a\":1}{}",
+        "\u{feff}x",
+    ] {
+        let problem = desk
+            .deliver_raw("desk", body)
+            .is_problem(400, "record-unreadable");
+        let id = problem["attempt_id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{body:?}"));
         let attempt = desk.get(&format!("/api/v1/logs/{id}")).json();
         assert_eq!(attempt["result"], "failure");
         assert_eq!(attempt["issues"][0]["code"], "record.unreadable");
@@ -80,12 +96,20 @@ fn a_record_over_the_limit_is_refused_and_its_beginning_stands_in_the_log() {
     let large = json!({"email": "b@example.com", "notes": "x".repeat(200_000)});
     let problem = desk.deliver("desk", &large).is_problem(413, "too-large");
     assert_eq!(problem["limit"], 1000);
-    assert!(problem["detail"].as_str().unwrap().contains("max_record_bytes"));
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("max_record_bytes")
+    );
     let id = problem["attempt_id"].as_str().unwrap();
     let attempt = desk.get(&format!("/api/v1/logs/{id}")).json();
     assert_eq!(attempt["issues"][0]["code"], "record.too_large");
     let payload = attempt["payload"].as_str().unwrap();
-    assert!(payload.starts_with("{\"email\":\"b@example.com\""), "{payload}");
+    assert!(
+        payload.starts_with("{\"email\":\"b@example.com\""),
+        "{payload}"
+    );
     assert!(payload.len() < 2000);
 }
 
@@ -110,13 +134,18 @@ fn only_json_in_utf_8_is_taken() {
     }
     send("accept", "*/*").is_problem(415, "media-type");
     send("content-encoding", "gzip").is_problem(415, "media-type");
-    assert_eq!(send("content-type", "application/vnd.desk+json; charset=UTF-8").status, 201);
+    assert_eq!(
+        send("content-type", "application/vnd.desk+json; charset=UTF-8").status,
+        201
+    );
 }
 
 #[test]
 fn an_unknown_source_is_not_found() {
     let server = Server::start();
-    let answer = server.admin().deliver("desk", &json!({"email": "a@example.com"}));
+    let answer = server
+        .admin()
+        .deliver("desk", &json!({"email": "a@example.com"}));
     let problem = answer.is_problem(404, "not-found");
     assert!(problem["detail"].as_str().unwrap().contains("`desk`"));
 }
@@ -129,7 +158,10 @@ fn numbers_keep_their_digits() {
     let attempt = desk.deliver_raw("desk", body).json();
     assert_eq!(attempt["external_id"], "12345678901234567890123");
     let id = attempt["id"].as_str().unwrap();
-    assert_eq!(desk.get(&format!("/api/v1/logs/{id}")).json()["payload"], body);
+    assert_eq!(
+        desk.get(&format!("/api/v1/logs/{id}")).json()["payload"],
+        body
+    );
 }
 
 #[test]
@@ -144,9 +176,14 @@ fn the_mapping_of_a_source_says_where_values_are() {
             {"column": "guest.tel", "field": "phone"},
         ]},
     }));
-    let attempt = desk.deliver("desk", &json!({"guest": {"no": "7", "tel": "030 123456"}})).json();
+    let attempt = desk
+        .deliver("desk", &json!({"guest": {"no": "7", "tel": "030 123456"}}))
+        .json();
     assert_eq!(attempt["phone"], "+4930123456");
     let contact = attempt["contact_id"].as_str().unwrap();
-    let contact = server.admin().get(&format!("/api/v1/contacts/{contact}")).json();
+    let contact = server
+        .admin()
+        .get(&format!("/api/v1/contacts/{contact}"))
+        .json();
     assert_eq!(contact["external_ids"], json!({"pms": "7"}));
 }

@@ -27,10 +27,21 @@ fn every_answer_is_guarded_and_can_be_told_apart() {
         assert!(answer.header("referrer-policy").is_some());
         assert!(answer.header("x-request-id").is_some());
     }
-    assert_eq!(nobody.get("/api/v1/logs").header("cache-control"), Some("no-store"));
-    let named = answer(nobody.request("GET", "/healthz").header("x-request-id", "night-7"));
+    assert_eq!(
+        nobody.get("/api/v1/logs").header("cache-control"),
+        Some("no-store")
+    );
+    let named = answer(
+        nobody
+            .request("GET", "/healthz")
+            .header("x-request-id", "night-7"),
+    );
     assert_eq!(named.header("x-request-id"), Some("night-7"));
-    let strange = answer(nobody.request("GET", "/healthz").header("x-request-id", "a b"));
+    let strange = answer(
+        nobody
+            .request("GET", "/healthz")
+            .header("x-request-id", "a b"),
+    );
     assert_ne!(strange.header("x-request-id"), Some("a b"));
 }
 
@@ -68,7 +79,12 @@ fn long_texts_are_compressed_for_those_who_take_it() {
     let response = request.send().unwrap();
     assert_eq!(response.headers()["content-encoding"], "gzip");
     assert!(response.bytes().unwrap().starts_with(&[0x1f, 0x8b]));
-    let short = answer(server.nobody().request("GET", "/healthz").header("accept-encoding", "gzip"));
+    let short = answer(
+        server
+            .nobody()
+            .request("GET", "/healthz")
+            .header("accept-encoding", "gzip"),
+    );
     assert_eq!(short.header("content-encoding"), None);
 }
 
@@ -82,7 +98,11 @@ fn many_records_go_over_one_connection() {
     let mut requests = String::new();
     for number in 0..20 {
         let body = json!({"external_id": number.to_string()}).to_string();
-        let close = if number == 19 { "Connection: close\r\n" } else { "" };
+        let close = if number == 19 {
+            "Connection: close\r\n"
+        } else {
+            ""
+        };
         requests.push_str(&format!(
             "POST /api/v1/sources/desk/contacts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\
              Content-Type: application/json\r\n{close}Content-Length: {}\r\n\r\n{body}",

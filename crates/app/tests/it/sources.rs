@@ -10,7 +10,10 @@ use crate::support::{Server, answer, eventually};
 fn a_source_is_added_listed_and_changed() {
     let server = Server::start();
     let admin = server.admin();
-    let added = admin.post("/api/v1/sources", &json!({"name": "desk", "region": "Germany"}));
+    let added = admin.post(
+        "/api/v1/sources",
+        &json!({"name": "desk", "region": "Germany"}),
+    );
     assert_eq!(added.status, 201);
     assert_eq!(added.header("location"), Some("/api/v1/sources/desk"));
     let source = added.json();
@@ -40,9 +43,16 @@ fn a_source_is_added_listed_and_changed() {
     assert_eq!(admin.get("/api/v1/sources/desk").json(), changed);
     let attempt = admin.deliver("desk", &json!({"mail": "a@example.com"}));
     assert_eq!(attempt.status, 201);
-    let unmapped = admin.patch("/api/v1/sources/desk", &json!({"mapping": null})).json();
+    let unmapped = admin
+        .patch("/api/v1/sources/desk", &json!({"mapping": null}))
+        .json();
     assert_eq!(unmapped["mapping"], json!(null));
-    assert_eq!(admin.deliver("desk", &json!({"email": "b@example.com"})).status, 201);
+    assert_eq!(
+        admin
+            .deliver("desk", &json!({"email": "b@example.com"}))
+            .status,
+        201
+    );
     let counted = admin.get("/api/v1/sources/desk").json();
     assert_eq!(counted["counts"]["success"], 2);
     assert!(counted["last_received_at"].is_string());
@@ -60,10 +70,18 @@ fn what_a_source_cannot_be_is_refused() {
     add(&json!({"name": "desk", "mode": "magic"})).is_problem(400, "body");
     add(&json!({})).is_problem(400, "body");
     add(&json!({"name": "manual"})).is_problem(409, "exists");
-    admin.get("/api/v1/sources/desk").is_problem(404, "not-found");
-    admin.patch("/api/v1/sources/desk", &json!({})).is_problem(404, "not-found");
-    admin.patch("/api/v1/sources/manual", &json!({"label": " "})).is_problem(422, "value");
-    admin.patch("/api/v1/sources/manual", &json!({"name": "x"})).is_problem(400, "body");
+    admin
+        .get("/api/v1/sources/desk")
+        .is_problem(404, "not-found");
+    admin
+        .patch("/api/v1/sources/desk", &json!({}))
+        .is_problem(404, "not-found");
+    admin
+        .patch("/api/v1/sources/manual", &json!({"label": " "}))
+        .is_problem(422, "value");
+    admin
+        .patch("/api/v1/sources/manual", &json!({"name": "x"}))
+        .is_problem(400, "body");
     let broken = admin
         .request("POST", "/api/v1/sources")
         .header("content-type", "application/json")
@@ -80,10 +98,23 @@ fn a_paused_source_refuses_and_a_resumed_one_takes() {
     let admin = server.admin();
     let record = json!({"email": "a@example.com"});
     assert_eq!(desk.deliver("desk", &record).status, 201);
-    assert_eq!(admin.patch("/api/v1/sources/desk", &json!({"paused": true})).json()["paused"], true);
-    let problem = desk.deliver("desk", &record).is_problem(423, "source-paused");
-    assert!(problem["detail"].as_str().unwrap().contains("rollbook source resume desk"));
-    desk.batch("desk", "application/x-ndjson", "{}").is_problem(423, "source-paused");
+    assert_eq!(
+        admin
+            .patch("/api/v1/sources/desk", &json!({"paused": true}))
+            .json()["paused"],
+        true
+    );
+    let problem = desk
+        .deliver("desk", &record)
+        .is_problem(423, "source-paused");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("rollbook source resume desk")
+    );
+    desk.batch("desk", "application/x-ndjson", "{}")
+        .is_problem(423, "source-paused");
     // What came before can still be read.
     assert_eq!(desk.get("/api/v1/logs/summary").json()["counts"]["all"], 1);
     admin.patch("/api/v1/sources/desk", &json!({"paused": false}));
@@ -98,6 +129,8 @@ fn a_source_paused_by_another_process_refuses_within_a_second() {
     assert_eq!(desk.deliver("desk", &record).status, 201);
     server.rollbook(&["source", "pause", "desk"]);
     let paused = Instant::now();
-    eventually("the refusal", || (desk.deliver("desk", &record).status == 423).then_some(()));
+    eventually("the refusal", || {
+        (desk.deliver("desk", &record).status == 423).then_some(())
+    });
     assert!(paused.elapsed() < Duration::from_millis(1500));
 }

@@ -196,7 +196,10 @@ impl Answer {
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
         let problem = self.json();
         assert_eq!(problem["type"], format!("urn:rollbook:problem:{kind}"));
         assert_eq!(problem["status"], status);
