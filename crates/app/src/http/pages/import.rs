@@ -74,6 +74,7 @@ pub(crate) struct ImportView {
 
 /// Counts that add up: created + updated + failed = records.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of the template")]
 pub(crate) struct Counts {
     pub(crate) records: String,
     pub(crate) created: String,
