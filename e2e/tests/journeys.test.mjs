@@ -85,6 +85,7 @@ test('a file with good, bad and repeated rows is uploaded, mapped and run', () =
     assert.equal(await goesTo('E-Mail').inputValue(), 'email');
     await page.getByText('liesl@weber.example').waitFor();
     await goesTo('Bemerkung').selectOption('notes');
+    await goesTo('Ort').selectOption('city');
     await page.getByRole('button', { name: 'Run import' }).click();
 
     await page.getByRole('link', { name: 'See every row in the log' }).waitFor();

@@ -137,7 +137,7 @@
     const data = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (value !== "") data.append(name, value);
     const query = data.toString();
-    // Not `form.action`: that is the filter of this name.
+    // A control named "action" hides the form's own property.
     return form.getAttribute("action") + (query ? `?${query}` : "");
   };
 

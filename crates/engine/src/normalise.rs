@@ -1,7 +1,5 @@
 //! Normalising: one record against a binding becomes a candidate.
 
-use std::borrow::Cow;
-
 use crate::candidate::{Candidate, Given};
 use crate::contact::Value;
 use crate::field::blank::Blank;
@@ -47,7 +45,10 @@ impl Normaliser {
             phones: &self.phones,
             binding,
             region: region_of(record, binding),
-            candidate: Candidate::default(),
+            candidate: Candidate {
+                given: Vec::with_capacity(binding.columns.len()),
+                ..Candidate::default()
+            },
         };
         for column in &binding.columns {
             reading.cell(column, &record.cell(column.column));
@@ -59,26 +60,23 @@ impl Normaliser {
 }
 
 /// The region of the record's own country, else the locale's.
-fn region_of<'a>(record: &Record, binding: &'a Binding) -> Option<Cow<'a, str>> {
+fn region_of<'a>(record: &Record, binding: &'a Binding) -> Option<&'a str> {
     let countries = binding
         .columns
         .iter()
         .filter(|column| column.field.id == FieldId::COUNTRY);
     let mut own = countries.filter_map(|column| match record.cell(column.column) {
-        Cell::Text(raw) => country::parse(&text::tidy(raw))
-            .ok()
-            .map(|code| Cow::Owned(code.to_string())),
+        Cell::Text(raw) => country::parse(&text::tidy(raw)).ok(),
         Cell::Absent | Cell::Null | Cell::List(_) => None,
     });
-    own.next_back()
-        .or_else(|| binding.locale.region.as_deref().map(Cow::Borrowed))
+    own.next_back().or(binding.locale.region.as_deref())
 }
 
 /// One record being read.
 struct Reading<'a> {
     phones: &'a PhoneReader,
     binding: &'a Binding,
-    region: Option<Cow<'a, str>>,
+    region: Option<&'a str>,
     candidate: Candidate,
 }
 
@@ -130,20 +128,19 @@ impl Reading<'_> {
     }
 
     fn phone_cell(&mut self, column: &BoundColumn, cell: &str) {
-        let region = self.region.clone();
-        for part in self.phones.split_cell(cell, region.as_deref()) {
+        for part in self.phones.split_cell(cell, self.region) {
             let part = text::tidy(part);
             if part.is_empty() {
                 continue;
             }
-            match self.phones.parse(&part, region.as_deref()) {
+            match self.phones.parse(&part, self.region) {
                 Ok(parsed) => {
                     if parsed.zero_restored {
                         self.candidate
                             .notes
                             .push(Note::zero_restored(&column.field.key, &part));
                     }
-                    self.give(column, Value::Many(vec![parsed.number.as_str().to_owned()]));
+                    self.give(column, Value::Many(vec![parsed.number.into_string()]));
                 }
                 Err(problem) => self.issue(column, &problem, &part),
             }
@@ -173,7 +170,7 @@ impl Reading<'_> {
         read: Result<email::EmailAddress, Problem>,
     ) {
         match read {
-            Ok(address) => self.give(column, Value::Many(vec![address.as_str().to_owned()])),
+            Ok(address) => self.give(column, Value::Many(vec![address.into_string()])),
             Err(problem) => self.issue(column, &problem, text),
         }
     }
@@ -184,6 +181,10 @@ impl Reading<'_> {
         let position = given
             .iter()
             .position(|(field, _)| *field == column.field.id);
+        // One text of a list cannot repeat another.
+        if position.is_none() && column.write == WriteMode::Replace && value.texts().len() == 1 {
+            return given.push((column.field.id, Given::Set(value)));
+        }
         let Value::Many(new) = value else {
             let value = (column.field.id, Given::Set(value));
             return match position {
@@ -232,7 +233,7 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
     let one = |text: String| Ok(Said::Value(Value::One(text)));
     match kind {
         FieldKind::ExternalId => match external_id::ExternalId::parse(tidy)? {
-            Some(id) => one(id.as_str().to_owned()),
+            Some(id) => one(id.into_string()),
             None => Ok(Said::Nothing),
         },
         FieldKind::Name | FieldKind::Text | FieldKind::LongText => {
@@ -246,7 +247,7 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
             };
             one(date::parse_in_column(tidy, &column.dates, options)?.to_string())
         }
-        FieldKind::Time => one(time::parse(tidy)?.clone()),
+        FieldKind::Time => one(time::parse(tidy)?),
         FieldKind::DateTime => {
             date::parse_in_column(tidy, &column.dates, DateOptions::FULL)?;
             let order = match column.dates {
@@ -255,7 +256,7 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
             };
             one(time::parse_date_time(tidy, order, DateOptions::FULL)?)
         }
-        FieldKind::Language => one(language::parse(tidy)?.clone()),
+        FieldKind::Language => one(language::parse(tidy)?),
         FieldKind::Country => one(country::parse(tidy)?.to_string()),
         FieldKind::Tags => {
             let tags = tags::parse(tidy)?;
@@ -265,7 +266,7 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
                 Said::Value(Value::Many(tags))
             })
         }
-        FieldKind::Number => one(number::parse(tidy)?.clone()),
+        FieldKind::Number => one(number::parse(tidy)?),
         FieldKind::Boolean => one(boolean::parse(tidy)?.to_owned()),
         FieldKind::Choice(options) => one(choice::parse(tidy, options)?.to_owned()),
         FieldKind::Choices(options) => {

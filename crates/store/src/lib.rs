@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+#[doc(hidden)]
+pub use sqlite::log_speed;
 pub use time::Timestamp;
 
 /// The number of a workspace.

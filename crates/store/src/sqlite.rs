@@ -22,11 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 
 use crate::commit::Payload;
 use crate::log::{Attempt, AttemptId, Log, LogFilter, LogPage, LogSummary, Paging};
 use crate::{Store, StoreError, Timestamp, WorkspaceId};
+#[doc(hidden)]
+pub use log::speed::log_speed;
+
 use identifiers::Identifiers;
 use readers::Readers;
 use writer::Writer;
@@ -52,7 +55,7 @@ impl Sqlite {
         connection.execute_batch(
             "PRAGMA synchronous = FULL;
              PRAGMA cache_size = -131072;
-             PRAGMA wal_autocheckpoint = 4000;
+             PRAGMA wal_autocheckpoint = 10000;
              PRAGMA temp_store = MEMORY;",
         )?;
         let identifiers = Arc::new(Identifiers::open(&connection)?);
@@ -179,6 +182,14 @@ fn named(path: &Path, error: StoreError) -> StoreError {
         },
         error => error,
     }
+}
+
+/// Makes sure that a workspace exists.
+fn check_workspace(tx: &Transaction<'_>, workspace: WorkspaceId) -> Result<(), StoreError> {
+    let there = tx
+        .prepare_cached("SELECT 1 FROM workspace WHERE id = ?1")?
+        .exists([workspace.0])?;
+    touched(usize::from(there), || format!("workspace {}", workspace.0))
 }
 
 /// A number as SQLite keeps it. Comes back from [`counted`] unchanged, whatever it is.

@@ -11,6 +11,8 @@ pub struct BlankWords {
     words: Vec<String>,
     /// The words that are blank in names too; Null and Na are surnames.
     name_words: Vec<String>,
+    /// The lengths that an ASCII text has if it is one of the words, as bits.
+    ascii_lengths: u64,
     /// The longest word in bytes: longer text needs no comparison.
     longest: usize,
 }
@@ -42,9 +44,19 @@ impl BlankWords {
             .map(String::len)
             .max()
             .unwrap_or(0);
+        let lengths = words.iter().chain(&name_words).map(|word| {
+            // `K` (Kelvin) is the same as an ASCII letter, so other words may be as long as they like.
+            if word.is_ascii() && word.len() < 64 {
+                1 << word.len()
+            } else {
+                u64::MAX
+            }
+        });
+        let ascii_lengths = lengths.fold(0, |all, length| all | length);
         BlankWords {
             words,
             name_words,
+            ascii_lengths,
             longest,
         }
     }
@@ -56,6 +68,10 @@ impl BlankWords {
             return Blank::Empty;
         }
         if text.len() > self.longest {
+            return Blank::No;
+        }
+        let other_length = text.len() < 64 && self.ascii_lengths >> text.len() & 1 == 0;
+        if other_length && text.is_ascii() {
             return Blank::No;
         }
         let words = if in_name {

@@ -80,12 +80,14 @@ pub(crate) fn find_name(name: &str) -> Option<&'static str> {
 
 /// What two spellings of a country's name share.
 fn key(name: &str) -> String {
-    let folded = fold(name);
-    let folded = folded.strip_prefix("the ").unwrap_or(&folded);
-    match folded.strip_prefix("st ") {
-        Some(rest) => format!("saint {rest}"),
-        None => folded.to_owned(),
+    let mut folded = fold(name);
+    if folded.starts_with("the ") {
+        folded.drain(.."the ".len());
     }
+    if folded.starts_with("st ") {
+        folded.replace_range(.."st".len(), "saint");
+    }
+    folded
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod declared;
 mod names;
 pub(crate) mod scan;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
 use jiff::civil::Date;
@@ -195,7 +195,25 @@ impl PartialDate {
 impl fmt::Display for PartialDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.year, self.month, self.day) {
-            (Some(year), Some(month), Some(day)) => write!(f, "{year:04}-{month:02}-{day:02}"),
+            (Some(year), Some(month), Some(day)) => {
+                // Nearly all dates are full, and the general way of writing numbers takes longer than reading them did.
+                let digit = |number: u16| char::from(b'0' + (number % 10).to_le_bytes()[0]);
+                let (month, day) = (u16::from(month), u16::from(day));
+                let text = [
+                    digit(year / 1000),
+                    digit(year / 100),
+                    digit(year / 10),
+                    digit(year),
+                    '-',
+                    digit(month / 10),
+                    digit(month),
+                    '-',
+                    digit(day / 10),
+                    digit(day),
+                ];
+                text.into_iter()
+                    .try_for_each(|character| f.write_char(character))
+            }
             (Some(year), Some(month), None) => write!(f, "{year:04}-{month:02}"),
             (Some(year), None, _) => write!(f, "{year:04}"),
             (None, Some(month), Some(day)) => write!(f, "--{month:02}-{day:02}"),

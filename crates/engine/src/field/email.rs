@@ -45,6 +45,11 @@ impl EmailAddress {
         &self.0
     }
 
+    /// The address as it is stored and sent, taken out.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
     /// The address as it is compared and found: all of it in lower case.
     pub fn key(&self) -> Cow<'_, str> {
         lower(&self.0)

@@ -32,6 +32,11 @@ impl ExternalId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The External ID, taken out.
+    pub fn into_string(self) -> String {
+        self.0
+    }
 }
 
 /// Whether the text is a number as spreadsheets round it: a digit, perhaps decimals, and `E+` with a two-digit exponent.

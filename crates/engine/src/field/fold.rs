@@ -9,6 +9,12 @@ use unicode_normalization::char::is_combining_mark;
 pub(crate) fn fold(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     let mut gap = false;
+    // Letters and digits, as codes and most names are, need none of the rules below.
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        folded.push_str(name);
+        folded.make_ascii_lowercase();
+        return folded;
+    }
     for character in name
         .nfkd()
         .filter(|&c| !is_combining_mark(c))

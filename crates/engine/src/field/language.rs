@@ -85,13 +85,17 @@ fn find_code(code: &str) -> Option<&'static str> {
     if !(2..=3).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_alphabetic) {
         return None;
     }
-    let code = code.to_ascii_lowercase();
-    if let Ok(position) = OLD_CODES.binary_search_by(|(old, _)| (*old).cmp(code.as_str())) {
+    let mut lower = [0; 3];
+    let lower = &mut lower[..bytes.len()];
+    lower.copy_from_slice(bytes);
+    lower.make_ascii_lowercase();
+    let code = std::str::from_utf8(lower).ok()?;
+    if let Ok(position) = OLD_CODES.binary_search_by(|(old, _)| (*old).cmp(code)) {
         return Some(OLD_CODES[position].1);
     }
     let language = match code.len() {
-        2 => Language::from_639_1(&code)?,
-        _ => Language::from_639_3(&code)?,
+        2 => Language::from_639_1(code)?,
+        _ => Language::from_639_3(code)?,
     };
     is_known(language).then(|| shortest(language))
 }

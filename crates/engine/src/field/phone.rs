@@ -2,12 +2,18 @@
 //!
 //! Stricter than the library in one thing: letters are never digits. `555-CALL` is an issue, not a number.
 
+mod automaton;
+mod lane;
+
 use std::ops::Range;
 
 use rlibphonenumber::{PhoneNumberFormat, PhoneNumberUtil, Region};
 
 use super::text::{is_space, trim};
 use crate::issue::Problem;
+use lane::Lane;
+#[doc(hidden)]
+pub use lane::Reading;
 
 /// A valid number in its canonical text: `+16502530000` or `+16502530000;ext=123`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +55,11 @@ impl PhoneNumber {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The canonical text, taken out.
+    pub fn into_string(self) -> String {
+        self.text
+    }
 }
 
 /// The longest text that is tried: libphonenumber's own limit.
@@ -68,6 +79,7 @@ pub struct ParsedPhone {
 /// Reads numbers. Making one takes milliseconds, and sharing one between threads makes them wait: one for each thread.
 pub struct PhoneReader {
     util: PhoneNumberUtil,
+    lane: &'static Lane,
 }
 
 impl std::fmt::Debug for PhoneReader {
@@ -85,10 +97,10 @@ impl Default for PhoneReader {
 impl PhoneReader {
     /// A reader with the metadata of all regions.
     pub fn new() -> PhoneReader {
-        PhoneReader {
-            util: PhoneNumberUtil::new()
-                .expect("the metadata that the library brings along decodes"),
-        }
+        let util =
+            PhoneNumberUtil::new().expect("the metadata that the library brings along decodes");
+        let lane = Lane::shared(&util);
+        PhoneReader { util, lane }
     }
 
     /// Reads one number; `region` is the ISO 3166 alpha-2 code whose national rules apply.
@@ -165,6 +177,26 @@ impl PhoneReader {
         (region != Region::World).then(|| region.as_region_str().to_string())
     }
 
+    /// What the fast lane alone says, so that a test can compare it.
+    #[doc(hidden)]
+    pub fn parse_by_lane(&self, text: &str, region: Option<&str>) -> Reading {
+        let region = region.and_then(|region| self.region(region));
+        self.lane.read(&self.util, text, region)
+    }
+
+    /// What the library alone says, so that a test can compare it.
+    #[doc(hidden)]
+    pub fn parse_by_library(&self, text: &str, region: Option<&str>) -> Option<PhoneNumber> {
+        let region = region.and_then(|region| self.region(region));
+        self.read_by_library(text, region)
+    }
+
+    /// Makes all tables of the fast lane, which otherwise come as they are needed, and says how many bytes they take.
+    #[doc(hidden)]
+    pub fn fill_lane(&self) -> usize {
+        self.lane.fill(&self.util)
+    }
+
     /// The region by its code, if it has phone numbers.
     fn region(&self, code: &str) -> Option<Region> {
         let region = Region::from_code(code).ok()?;
@@ -177,6 +209,17 @@ impl PhoneReader {
         if text.len() > MAX_BYTES {
             return None;
         }
+        match self.lane.read(&self.util, text, region) {
+            Reading::Number(text) => Some(PhoneNumber {
+                end: text.len(),
+                text,
+            }),
+            Reading::Invalid => None,
+            Reading::Elsewhere => self.read_by_library(text, region),
+        }
+    }
+
+    fn read_by_library(&self, text: &str, region: Option<Region>) -> Option<PhoneNumber> {
         let letters = letter_runs(text);
         if letters > 1 {
             return None;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use super::{Sqlite, touched};
+use super::{Sqlite, check_workspace, touched};
 use crate::accounts::{Accounts, Role, User};
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -22,6 +22,7 @@ impl Accounts for Sqlite {
         let (name, password_hash) = (name.to_owned(), password_hash.to_owned());
         self.writer
             .write(move |writing| {
+                check_workspace(&writing.tx, workspace)?;
                 if by_email(&writing.tx, &email)?.is_some() {
                     return Err(StoreError::Exists(format!("user `{email}`")));
                 }

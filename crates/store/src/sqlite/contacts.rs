@@ -324,3 +324,24 @@ impl Search {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_its_workspace_and_number() {
+        for (workspace, number) in [(1, 1), (1, 0), (3, (1 << 40) - 1), (8_388_607, 7)] {
+            let (workspace, contact) = (WorkspaceId(workspace), ContactId(number));
+            let row = RowId::new(workspace, contact).unwrap();
+            assert_eq!((row.workspace(), row.contact()), (workspace, contact));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_has_no_row() {
+        for (workspace, number) in [(1, 1 << 40), (1, u64::MAX), (8_388_608, 1), (u32::MAX, 1)] {
+            assert_eq!(RowId::new(WorkspaceId(workspace), ContactId(number)), None);
+        }
+    }
+}

@@ -87,10 +87,10 @@ impl Heads {
         source: SourceId,
     ) -> Result<(), StoreError> {
         if let Entry::Vacant(entry) = self.sources.entry((workspace, source)) {
-            tx.prepare_cached("SELECT 1 FROM source WHERE workspace = ?1 AND id = ?2")?
-                .query_row((workspace.0, source.0), |_| Ok(()))
-                .optional()?
-                .ok_or_else(|| StoreError::Missing(format!("source {}", source.0)))?;
+            let there = tx
+                .prepare_cached("SELECT 1 FROM source WHERE workspace = ?1 AND id = ?2")?
+                .exists((workspace.0, source.0))?;
+            touched(usize::from(there), || format!("source {}", source.0))?;
             entry.insert(Received::default());
         }
         Ok(())

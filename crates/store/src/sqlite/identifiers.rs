@@ -128,3 +128,111 @@ fn hash(seed: u64, workspace: WorkspaceId, kind: IdentifierKind, key: &[u8]) -> 
     let seed = seed ^ u64::from(workspace.0) << 8 ^ kind;
     xxhash_rust::xxh3::xxh3_64_with_seed(key, seed).cast_signed()
 }
+
+#[cfg(test)]
+mod tests {
+    use rollbook_engine::contact::ContactId;
+
+    use super::super::{connect, migrations};
+    use super::*;
+
+    const HOTEL: WorkspaceId = WorkspaceId(1);
+    const CLINIC: WorkspaceId = WorkspaceId(2);
+
+    fn row(workspace: WorkspaceId, number: u64) -> RowId {
+        RowId::new(workspace, ContactId(number)).unwrap()
+    }
+
+    fn numbers(rows: Vec<RowId>) -> Vec<u64> {
+        rows.into_iter().map(|row| row.contact().0).collect()
+    }
+
+    fn index(folder: &tempfile::TempDir) -> (Connection, Identifiers) {
+        let mut connection = connect(&folder.path().join("rollbook.db")).unwrap();
+        migrations::migrate(&mut connection).unwrap();
+        let identifiers = Identifiers::open(&connection).unwrap();
+        (connection, identifiers)
+    }
+
+    /// The contact had `before` and has `after`.
+    fn change(
+        connection: &mut Connection,
+        index: &Identifiers,
+        contact: RowId,
+        before: &[Identifier],
+        after: &[Identifier],
+    ) {
+        let mut moves = Moves::default();
+        index.note(
+            &mut moves,
+            contact,
+            before.iter().cloned(),
+            after.iter().cloned(),
+        );
+        let tx = connection.transaction().unwrap();
+        index.apply(&tx, moves).unwrap();
+        tx.commit().unwrap();
+    }
+
+    #[test]
+    fn kinds_namespaces_and_workspaces_are_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut connection, index) = index(&folder);
+        let same = [
+            Identifier::external_id("a", "1"),
+            Identifier::external_id("b", "1"),
+            Identifier::phone("1"),
+            Identifier::email("1"),
+        ];
+        for (number, identifier) in (1..).zip(&same) {
+            let identifier = std::slice::from_ref(identifier);
+            change(&mut connection, &index, row(HOTEL, number), &[], identifier);
+        }
+        for (number, identifier) in (1..).zip(&same) {
+            let found = index.lookup(&connection, HOTEL, [identifier].into_iter());
+            assert_eq!(numbers(found.unwrap()), [number]);
+            let found = index.lookup(&connection, CLINIC, [identifier].into_iter());
+            assert_eq!(numbers(found.unwrap()), [0; 0]);
+        }
+        let found = index.lookup(&connection, HOTEL, same.iter()).unwrap();
+        assert_eq!(numbers(found), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn two_contacts_can_share_a_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut connection, index) = index(&folder);
+        let phone = Identifier::phone("+491");
+        let hash = index.hash(HOTEL, &phone);
+        let one = std::slice::from_ref(&phone);
+        change(&mut connection, &index, row(HOTEL, 1), &[], one);
+        // As if these had an identifier with the same hash.
+        for contact in [row(HOTEL, 5), row(CLINIC, 1)] {
+            connection
+                .execute("INSERT INTO identifier VALUES (?1, ?2)", (hash, contact))
+                .unwrap();
+        }
+        let find = |connection: &Connection| {
+            let found = index.lookup(connection, HOTEL, [&phone].into_iter());
+            numbers(found.unwrap())
+        };
+        assert_eq!(find(&connection), [1, 5]);
+        change(&mut connection, &index, row(HOTEL, 1), one, &[]);
+        assert_eq!(find(&connection), [5]);
+    }
+
+    #[test]
+    fn an_identifier_that_stays_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut connection, index) = index(&folder);
+        let [old, kept, new] = ["+491", "+492", "+493"].map(Identifier::phone);
+        let before = [old.clone(), kept.clone()];
+        let after = [new.clone(), kept.clone(), kept.clone()];
+        change(&mut connection, &index, row(HOTEL, 1), &[], &before);
+        change(&mut connection, &index, row(HOTEL, 1), &before, &after);
+        for (identifier, found) in [(old, vec![]), (kept, vec![1]), (new, vec![1])] {
+            let rows = index.lookup(&connection, HOTEL, [&identifier].into_iter());
+            assert_eq!(numbers(rows.unwrap()), found);
+        }
+    }
+}

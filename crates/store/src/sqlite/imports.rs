@@ -5,7 +5,7 @@ use rollbook_engine::attempt::Totals;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use uuid::Uuid;
 
-use super::{Sqlite, counted, stored};
+use super::{Sqlite, counted, sources, stored};
 use crate::commit::ImportStep;
 use crate::imports::{Import, ImportId, ImportState, Imports, Lease, NewImport};
 use crate::sources::SourceId;
@@ -318,6 +318,7 @@ fn check_lease(
 }
 
 fn create(tx: &Transaction<'_>, import: &NewImport) -> Result<Import, StoreError> {
+    sources::get(tx, import.workspace, import.source)?;
     if find(tx, import.workspace, import.id)?.is_some() {
         return Err(StoreError::Exists(format!("import {}", import.id)));
     }

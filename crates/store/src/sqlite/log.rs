@@ -43,6 +43,7 @@ mod condition;
 mod filter;
 mod scan;
 mod search;
+pub(crate) mod speed;
 mod summary;
 mod tail;
 #[cfg(test)]
@@ -59,9 +60,9 @@ use uuid::Uuid;
 
 use self::block::{Column, Encoded, Header, Meta, Stored};
 use self::blocks::{Parts, damaged};
-use self::codec::{Damage, Packer, Unpacker};
+use self::codec::{Damage, Decoded, Packer, Unpacker};
 use self::condition::Condition;
-use self::scan::{Found, Rows, Walk, in_parallel, walk};
+use self::scan::{Rows, Walk, in_parallel, walk};
 use self::tail::Order;
 use crate::commit::Payload;
 use crate::imports::ImportId;
@@ -223,12 +224,12 @@ pub(super) fn page(
 ) -> Result<LogPage, StoreError> {
     let page = Page::read(conn, workspace, filter, paging, limit, false)?;
     let mut imports = Imports::of(conn, workspace);
-    let attempts = page
-        .attempts
-        .into_iter()
-        .map(|attempt| imports.name(attempt));
+    let mut attempts = Vec::with_capacity(page.attempts.len());
+    for (attempt, _) in page.attempts {
+        attempts.push(imports.name(attempt)?);
+    }
     Ok(LogPage {
-        attempts: attempts.collect::<Result<_, _>>()?,
+        attempts,
         more: page.more,
     })
 }
@@ -243,13 +244,9 @@ pub(super) fn page_with_payloads(
 ) -> Result<Vec<(Attempt, Payload)>, StoreError> {
     let page = Page::read(conn, workspace, filter, paging, limit, true)?;
     let mut imports = Imports::of(conn, workspace);
-    let attempts = page
-        .attempts
-        .into_iter()
-        .map(|attempt| imports.name(attempt));
-    let pairs = attempts.zip(page.payloads);
-    pairs
-        .map(|(attempt, payload)| Ok((attempt?, payload)))
+    let attempts = page.attempts.into_iter();
+    attempts
+        .map(|(attempt, payload)| Ok((imports.name(attempt)?, payload)))
         .collect()
 }
 
@@ -272,9 +269,12 @@ pub(super) fn attempt(
             };
             let (row, meta) = decode().map_err(|damage| damaged(&header, damage))?;
             if let Ok(row) = row {
-                let attempt = open(&mut parts, &header, &meta, &[row])?.pop();
-                let payload = payloads(&mut parts, &header, &[row])?.pop();
-                found = attempt.zip(payload);
+                let picked = Picked {
+                    header,
+                    meta,
+                    rows: vec![row],
+                };
+                found = open(&mut parts, vec![picked], true)?.pop();
             }
         }
         Some(_) => {}
@@ -299,38 +299,79 @@ pub(super) fn attempt(
     Ok((attempt.id == id).then_some((attempt, payload)))
 }
 
-/// Attempts of a block at these positions.
-fn open(
-    parts: &mut Parts<'_>,
-    header: &Header,
-    meta: &Meta,
-    rows: &[usize],
-) -> Result<Vec<Stored>, StoreError> {
-    let (keys, detail) = parts.keys_and_detail(header)?;
-    Unpacker::new()
-        .and_then(|mut unpacker| block::attempts(meta, &keys, &detail, rows, &mut unpacker))
-        .map_err(|damage| damaged(header, damage))
+/// Attempts of a block that are wanted, by position, ascending.
+struct Picked {
+    header: Header,
+    meta: Meta,
+    rows: Vec<usize>,
 }
 
-/// Payloads of a block at these positions.
-fn payloads(
+/// Keys, details and, if they are wanted, payloads of a block.
+type Contents = (Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+
+/// Reads and decodes attempts, block by block; their payloads are empty unless they are wanted too.
+fn open(
     parts: &mut Parts<'_>,
-    header: &Header,
-    rows: &[usize],
-) -> Result<Vec<Payload>, StoreError> {
-    let (_, payload) = parts.keys_and_payload(header)?;
-    Unpacker::new()
-        .and_then(|mut unpacker| block::payloads(&payload, header.n, rows, &mut unpacker))
-        .map_err(|damage| damaged(header, damage))
+    picked: Vec<Picked>,
+    with_payloads: bool,
+) -> Result<Vec<(Stored, Payload)>, StoreError> {
+    let mut unread = Vec::with_capacity(picked.len());
+    for picked in picked {
+        let (keys, detail) = parts.keys_and_detail(&picked.header)?;
+        let mut payload = None;
+        if with_payloads {
+            payload = Some(parts.payload(&picked.header)?);
+        }
+        unread.push((picked, (keys, detail, payload)));
+    }
+    let opened = in_parallel(unread, |unread| {
+        let mut unpacker = Unpacker::new();
+        let mut opened = Vec::with_capacity(unread.len());
+        for (picked, contents) in unread {
+            let attempts = match &mut unpacker {
+                Ok(unpacker) => decode(&picked, &contents, unpacker),
+                Err(damage) => Err(*damage),
+            };
+            opened.push(attempts.map_err(|damage| damaged(&picked.header, damage)));
+        }
+        opened
+    });
+    let mut attempts = Vec::new();
+    for block in opened {
+        attempts.append(&mut block?);
+    }
+    Ok(attempts)
 }
+
+fn decode(
+    picked: &Picked,
+    (keys, detail, payload): &Contents,
+    unpacker: &mut Unpacker,
+) -> Decoded<Vec<(Stored, Payload)>> {
+    let Picked { header, meta, rows } = picked;
+    let attempts = block::attempts(meta, keys, detail, rows, unpacker)?;
+    let payloads = match payload {
+        Some(payload) => block::payloads(payload, header.n, rows, unpacker)?,
+        None => vec![
+            Payload {
+                content_type: String::new(),
+                bytes: Vec::new()
+            };
+            rows.len()
+        ],
+    };
+    Ok(attempts.into_iter().zip(payloads).collect())
+}
+
+/// Blocks that are opened together for a page.
+const OPENED: usize = 64;
 
 /// A page in the making.
 struct Page {
     limit: usize,
     with_payloads: bool,
-    attempts: Vec<Stored>,
-    /// One an attempt, if they are wanted.
-    payloads: Vec<Payload>,
+    /// With payloads, if they are wanted.
+    attempts: Vec<(Stored, Payload)>,
     more: bool,
 }
 
@@ -347,7 +388,6 @@ impl Page {
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             with_payloads,
             attempts: Vec::new(),
-            payloads: Vec::new(),
             more: false,
         };
         let (numbers, order) = match paging {
@@ -388,74 +428,71 @@ impl Page {
         if self.more {
             return Ok(());
         }
-        tail::each(
-            conn,
-            walk.workspace,
-            walk.numbers,
-            walk.order,
-            |attempt, payload| {
-                if !walk.condition.holds(&attempt, &payload.bytes) {
-                    return true;
+        let take = |attempt: Stored, payload: Payload| {
+            if walk.condition.holds(&attempt, &payload.bytes) {
+                self.more = self.attempts.len() == self.limit;
+                if !self.more {
+                    self.attempts.push((attempt, payload));
                 }
-                if self.attempts.len() == self.limit {
-                    self.more = true;
-                    return false;
-                }
-                self.attempts.push(attempt);
-                if self.with_payloads {
-                    self.payloads.push(payload);
-                }
-                true
-            },
-        )
+            }
+            !self.more
+        };
+        tail::each(conn, walk.workspace, walk.numbers, walk.order, take)
     }
 
     fn take_from_blocks(&mut self, conn: &Connection, blocks: &Walk<'_>) -> Result<(), StoreError> {
         if self.more {
             return Ok(());
         }
+        let mut room = self.limit - self.attempts.len();
+        let mut waiting = Vec::new();
         walk(
             conn,
             blocks,
             |_| true,
             |parts, found| {
-                self.take_from_block(parts, found, blocks.order)?;
+                let Rows::Some(mut rows, meta) = found.rows else {
+                    return Err(damaged(&found.header, Damage("it was not read")));
+                };
+                if rows.len() > room {
+                    self.more = true;
+                    match blocks.order {
+                        Order::NewestFirst => drop(rows.drain(..rows.len() - room)),
+                        Order::OldestFirst => rows.truncate(room),
+                    }
+                }
+                room -= rows.len();
+                if !rows.is_empty() {
+                    waiting.push(Picked {
+                        header: found.header,
+                        meta,
+                        rows,
+                    });
+                }
+                if waiting.len() == OPENED {
+                    self.open(parts, std::mem::take(&mut waiting), blocks.order)?;
+                }
                 Ok(!self.more)
             },
-        )
+        )?;
+        self.open(&mut Parts::of(conn)?, waiting, blocks.order)
     }
 
-    fn take_from_block(
+    fn open(
         &mut self,
         parts: &mut Parts<'_>,
-        found: Found,
+        mut picked: Vec<Picked>,
         order: Order,
     ) -> Result<(), StoreError> {
-        let Rows::Some(mut rows, meta) = found.rows else {
-            return Err(damaged(&found.header, Damage("it was not read")));
-        };
-        let room = self.limit - self.attempts.len();
-        if rows.len() > room {
-            self.more = true;
-            match order {
-                Order::NewestFirst => drop(rows.drain(..rows.len() - room)),
-                Order::OldestFirst => rows.truncate(room),
-            }
+        // Ascending while they are decoded, whichever way the page goes.
+        if order == Order::NewestFirst {
+            picked.reverse();
         }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mut attempts = open(parts, &found.header, &meta, &rows)?;
-        let mut bodies = Vec::new();
-        if self.with_payloads {
-            bodies = payloads(parts, &found.header, &rows)?;
-        }
+        let mut attempts = open(parts, picked, self.with_payloads)?;
         if order == Order::NewestFirst {
             attempts.reverse();
-            bodies.reverse();
         }
         self.attempts.append(&mut attempts);
-        self.payloads.append(&mut bodies);
         Ok(())
     }
 }

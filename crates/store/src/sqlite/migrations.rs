@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::StoreError;
 
@@ -17,30 +17,48 @@ const APPLICATION_ID: u32 = 0x524c_424b;
 
 /// Takes the file, new or old, to the latest schema. Any number of processes may do so at once.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let known = version_number(MIGRATIONS.len());
-    if version(connection)? == known && application(connection)? == APPLICATION_ID {
-        return use_wal(connection);
-    }
+    // Look before anything is changed: the file may not be ours.
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let found = check(&tx)?;
+    tx.finish()?;
     // The size of pages can only be chosen before the first one is written.
     connection.pragma_update(None, "page_size", 8192)?;
     use_wal(connection)?;
+    if found == known() {
+        return Ok(());
+    }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let found = version(&tx)?; // Again, now that no other process can change it.
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
-    if application(&tx)? != APPLICATION_ID && !is_empty(&tx)? {
-        return Err(StoreError::Damaged(
-            "the file is a database of another program; choose another file".to_owned(),
-        ));
-    }
+    // Again, now that no other process can change it.
+    let found = check(&tx)?;
     for migration in MIGRATIONS.iter().skip(found as usize) {
         tx.execute_batch(migration)?;
     }
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-    tx.pragma_update(None, "user_version", known)?;
+    tx.pragma_update(None, "user_version", known())?;
     tx.commit()?;
     Ok(())
+}
+
+/// How many migrations the file has seen; an error if it is not ours or made by a newer program.
+fn check(tx: &Transaction<'_>) -> Result<u32, StoreError> {
+    let pragma = |name| tx.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+    let tables: u32 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && pragma("application_id")? != APPLICATION_ID {
+        return Err(StoreError::Damaged(
+            "it is a database of another program; choose another file".to_owned(),
+        ));
+    }
+    let found = pragma("user_version")?;
+    let known = known();
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    Ok(found)
+}
+
+/// The version of a file that has seen every migration.
+fn known() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
 }
 
 /// Changing the journal mode does not wait for other connections by itself.
@@ -57,22 +75,4 @@ fn use_wal(connection: &Connection) -> Result<(), StoreError> {
             outcome => return Ok(outcome?),
         }
     }
-}
-
-fn version(connection: &Connection) -> Result<u32, StoreError> {
-    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
-}
-
-fn application(connection: &Connection) -> Result<u32, StoreError> {
-    Ok(connection.pragma_query_value(None, "application_id", |row| row.get(0))?)
-}
-
-fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
-    let tables: u32 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(tables == 0)
-}
-
-fn version_number(migrations: usize) -> u32 {
-    u32::try_from(migrations).unwrap_or(u32::MAX)
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rollbook_engine::policy::Mode;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use super::{Sqlite, counted, touched};
+use super::{Sqlite, check_workspace, counted, touched};
 use crate::log::ResultCounts;
 use crate::sources::{ApiKey, NewSource, Source, SourceId, Sources};
 use crate::{StoreError, Timestamp, WorkspaceId};
@@ -223,10 +223,7 @@ pub(super) fn add(
     source: &NewSource,
     now: Timestamp,
 ) -> Result<Source, StoreError> {
-    tx.prepare_cached("SELECT 1 FROM workspace WHERE id = ?1")?
-        .query_row([workspace.0], |_| Ok(()))
-        .optional()?
-        .ok_or_else(|| StoreError::Missing(format!("workspace {}", workspace.0)))?;
+    check_workspace(tx, workspace)?;
     let used = tx
         .prepare_cached("SELECT 1 FROM source WHERE workspace = ?1 AND name = ?2")?
         .exists((workspace.0, &source.name))?;
@@ -259,7 +256,8 @@ pub(super) fn add(
     get(tx, workspace, SourceId(id))
 }
 
-fn get(
+/// One source; an error if there is none.
+pub(super) fn get(
     connection: &Connection,
     workspace: WorkspaceId,
     id: SourceId,

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use rollbook_engine::policy::Mode;
 use rollbook_engine::schema::{FieldDef, FieldId, FieldKind, Schema};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 
-use super::{Sqlite, sources, touched};
+use super::{Sqlite, check_workspace, sources, touched};
 use crate::sources::NewSource;
 use crate::workspaces::{
     Workspace, WorkspaceSettings, Workspaces, field_kind_from_json, field_kind_to_json,
@@ -147,10 +147,7 @@ fn add_field(
     label: &str,
     kind: &FieldKind,
 ) -> Result<FieldDef, StoreError> {
-    tx.prepare_cached("SELECT 1 FROM workspace WHERE id = ?1")?
-        .query_row([workspace.0], |_| Ok(()))
-        .optional()?
-        .ok_or_else(|| StoreError::Missing(format!("workspace {}", workspace.0)))?;
+    check_workspace(tx, workspace)?;
     let schema = Schema::with_custom(custom_fields(tx, workspace)?);
     if schema.by_key(key).is_some() {
         return Err(StoreError::Exists(format!("field `{key}`")));

@@ -239,6 +239,12 @@ impl WriterThread {
                     job.answer(Ok(()));
                 }
             }
+            // Another process held the file all the time: nobody is to blame, and each would wait as long again.
+            Err(StoreError::Busy) => {
+                for job in group {
+                    job.answer(Err(StoreError::Busy));
+                }
+            }
             // One of them is to blame; alone each gets its own outcome.
             Err(_) => {
                 for job in group {
@@ -305,5 +311,134 @@ impl WriterThread {
             // Nothing is lost when this fails: the next time does it, and a lasting trouble meets a caller.
             let _ = self.transaction(|writing| log::maintain(&writing.tx, workspace));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::connect;
+    use super::*;
+    use crate::sqlite::migrations;
+
+    /// A writer, and a connection that holds the file, so that jobs gather.
+    fn writer_and_lock(folder: &tempfile::TempDir) -> (Writer, Connection) {
+        let path = folder.path().join("rollbook.db");
+        let mut connection = connect(&path).unwrap();
+        migrations::migrate(&mut connection).unwrap();
+        let identifiers = Arc::new(Identifiers::open(&connection).unwrap());
+        let lock = connect(&path).unwrap();
+        (Writer::start(connection, identifiers).unwrap(), lock)
+    }
+
+    fn workspaces(connection: &Connection) -> u32 {
+        connection
+            .query_row("SELECT count(*) FROM workspace", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    fn add(writing: &Writing<'_>) -> Result<u32, StoreError> {
+        writing.tx.execute(
+            "INSERT INTO workspace (settings, created_at) VALUES ('{}', 0)",
+            [],
+        )?;
+        Ok(workspaces(&writing.tx))
+    }
+
+    #[tokio::test]
+    async fn jobs_that_wait_share_a_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, lock) = writer_and_lock(&folder);
+        let path = folder.path().join("rollbook.db");
+        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let add_and_look = || {
+            let path = path.clone();
+            // What it sees itself, and what is committed at that time.
+            writer.write(move |writing| Ok((add(writing)?, workspaces(&connect(&path)?))))
+        };
+        let release = async { lock.execute_batch("COMMIT").unwrap() };
+        // The first job alone may be on its way already; the others wait together.
+        let (_, second, third, fourth, ()) = tokio::join!(
+            add_and_look(),
+            add_and_look(),
+            add_and_look(),
+            add_and_look(),
+            release
+        );
+        let (seen, committed) = fourth.unwrap();
+        assert_eq!(seen, 4);
+        assert_eq!(second.unwrap().1, committed);
+        assert_eq!(third.unwrap().1, committed);
+        assert!(committed <= 1);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_spoils_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, lock) = writer_and_lock(&folder);
+        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let runs = Arc::new(Mutex::new(Vec::new()));
+        let job = |name: &'static str| {
+            let runs = Arc::clone(&runs);
+            writer.write(move |writing| {
+                runs.lock().unwrap().push(name);
+                add(writing)?;
+                if name == "bad" {
+                    return Err(StoreError::Conflict("bad".to_owned()));
+                }
+                Ok(())
+            })
+        };
+        let release = async { lock.execute_batch("COMMIT").unwrap() };
+        let (first, good, bad, last, ()) =
+            tokio::join!(job("first"), job("good"), job("bad"), job("last"), release);
+        first.unwrap();
+        good.unwrap();
+        last.unwrap();
+        assert_eq!(bad.unwrap_err().to_string(), "bad");
+        assert_eq!(workspaces(&lock), 3, "what the bad one wrote is gone");
+        let runs = runs.lock().unwrap();
+        let count = |name| runs.iter().filter(|run| **run == name).count();
+        assert_eq!((count("good"), count("bad"), count("last")), (2, 2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_survived() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, _lock) = writer_and_lock(&folder);
+        let fill = |bytes: usize| {
+            writer.write(move |writing| {
+                writing.tx.execute(
+                    "INSERT INTO workspace (settings, created_at) VALUES (?1, 0)",
+                    ["x".repeat(bytes)],
+                )?;
+                Ok(())
+            })
+        };
+        let limit = |pages: u32| {
+            writer.write(move |writing| {
+                let sql = format!("PRAGMA max_page_count = {pages}");
+                Ok(writing.tx.query_row(&sql, [], |_| Ok(()))?)
+            })
+        };
+        limit(60).await.unwrap();
+        let refused = fill(2_000_000).await;
+        assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+        fill(10).await.unwrap();
+        limit(1_000_000).await.unwrap();
+        fill(2_000_000).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panicked_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, _lock) = writer_and_lock(&folder);
+        let panicked = writer
+            .write(|_| -> Result<(), StoreError> { panic!("a bug") })
+            .await;
+        assert!(matches!(panicked, Err(StoreError::Closed)));
+        let after = writer.write(|writing| add(writing)).await;
+        assert!(matches!(after, Err(StoreError::Closed)));
     }
 }

@@ -1,5 +1,5 @@
-use rollbook_store::Timestamp;
 use rollbook_store::accounts::Role;
+use rollbook_store::{Timestamp, WorkspaceId};
 
 use crate::harness::{exists_already, is_missing, on_every_store, settings};
 
@@ -47,6 +47,7 @@ async fn an_email_is_used_once_in_the_installation() {
         };
         add(desk.workspace, "a@example.com").await.unwrap();
         assert!(exists_already(add(other.id, "A@example.com").await));
+        assert!(is_missing(add(WorkspaceId(99), "b@example.com").await));
         add(desk.workspace, "0@example.com").await.unwrap();
         let emails: Vec<String> = store
             .users(desk.workspace)

@@ -8,7 +8,7 @@ use rollbook_store::sources::SourceId;
 use rollbook_store::{Timestamp, WorkspaceId};
 
 use crate::harness::{
-    attempt_of, candidate, delivery, guest, is_missing, on_every_store, settings, source,
+    attempt_of, candidate, delivery, guest, hand_in, is_missing, on_every_store, settings, source,
 };
 
 #[tokio::test]
@@ -319,17 +319,11 @@ async fn a_store_that_is_dropped_finishes_what_was_handed_in() {
         let desk = database.desk().await;
         for number in 0..20 {
             let desk = desk.clone();
-            let mut call = Box::pin(async move { desk.deliver_one(10, guest(number)).await });
-            // Handed in, but nobody waits for the answer.
-            let polled = std::future::poll_fn(|context| {
-                std::task::Poll::Ready(call.as_mut().poll(context).is_ready())
-            });
-            polled.await;
+            let call = hand_in(async move { desk.deliver_one(10, guest(number)).await });
+            drop(call.await); // Nobody waits for the answer.
         }
-        let again = desk.through(desk.store.clone());
+        let workspace = desk.workspace;
         drop(desk);
-        let workspace = again.workspace;
-        drop(again);
         let store = database.open().await;
         assert_eq!(store.count_contacts(workspace).await.unwrap(), 20);
     })

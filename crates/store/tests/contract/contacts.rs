@@ -135,6 +135,12 @@ async fn a_text_is_found_in_any_value_and_any_case() {
         for person in people {
             desk.deliver_one(10, person).await;
         }
+        let mut other = desk.batch(
+            10,
+            vec![delivery(candidate(&[(FieldId::EXTERNAL_ID, "x")]))],
+        );
+        other.policy.namespace = "booking".to_owned();
+        desk.store.deliver(other).await.unwrap();
         for (wanted, found) in [
             ("ab-12", vec![1]),
             ("müller", vec![1]),
@@ -143,6 +149,7 @@ async fn a_text_is_found_in_any_value_and_any_case() {
             ("KÖLN", vec![1]),
             ("mixed.case", vec![2]),
             ("EXAMPLE", vec![3, 2]),
+            ("X", vec![4, 3, 2]),
             ("vip", vec![3]),
             ("LONG LONG", vec![3]),
             ("+4930", vec![2]),
@@ -150,7 +157,8 @@ async fn a_text_is_found_in_any_value_and_any_case() {
             // Neither across two values nor in what lies between them.
             ("12jürgen", vec![]),
             ("default", vec![]),
-            ("", vec![3, 2, 1]),
+            ("booking", vec![]),
+            ("", vec![4, 3, 2, 1]),
         ] {
             assert_eq!(list(&desk, text(wanted)).await, found, "{wanted}");
         }

@@ -1,6 +1,9 @@
 //! A fresh database for each test, and short words for what tests do with it.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use rollbook_engine::candidate::{Candidate, Given};
 use rollbook_engine::contact::Value;
@@ -258,6 +261,20 @@ pub(crate) fn rows(cursor: u64, candidates: impl IntoIterator<Item = Candidate>)
             ..delivery(candidate)
         })
         .collect()
+}
+
+/// Starts a call, so that the store has its work, and gives the rest of it.
+pub(crate) async fn hand_in<'a, T: Send + 'a>(
+    call: impl Future<Output = T> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> {
+    let mut call = Box::pin(call);
+    let early = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+    Box::pin(async move {
+        match early {
+            Poll::Ready(value) => value,
+            Poll::Pending => call.await,
+        }
+    })
 }
 
 pub(crate) fn attempt_of(delivered: Delivered) -> Attempt {

@@ -1,7 +1,8 @@
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::contact::ContactId;
 use rollbook_engine::schema::FieldId;
-use rollbook_store::imports::{ImportId, ImportState, Lease};
+use rollbook_store::imports::{ImportId, ImportState, Lease, NewImport};
+use rollbook_store::sources::SourceId;
 use rollbook_store::{StoreError, Timestamp};
 use uuid::Uuid;
 
@@ -25,7 +26,13 @@ async fn an_import_comes_back_as_it_was_created() {
         assert_eq!((import.cursor, import.totals), (0, Totals::default()));
         assert!(!import.cancel_requested);
         assert_eq!(desk.import(new.id).await, import);
-        assert!(exists_already(desk.store.create_import(new).await));
+        assert!(exists_already(desk.store.create_import(new.clone()).await));
+        let nowhere = NewImport {
+            id: ImportId(Uuid::now_v7()),
+            source: SourceId(77),
+            ..new
+        };
+        assert!(is_missing(desk.store.create_import(nowhere).await));
         let unknown = ImportId(Uuid::now_v7());
         let found = desk.store.import(desk.workspace, unknown).await.unwrap();
         assert_eq!(found, None);

@@ -57,6 +57,19 @@ async fn a_file_of_something_else_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_database_of_another_program_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE mail (id)").unwrap();
+    drop(other);
+    let before = std::fs::read(&path).unwrap();
+    let error = open(path.to_str().unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("another program"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
 async fn a_file_of_a_newer_version_is_refused() {
     on_every_store(async |database| {
         drop(database.desk().await);

@@ -282,14 +282,19 @@ impl Meta {
 
     /// The values of a column, one an attempt.
     pub(super) fn column(&self, column: Column) -> Decoded<Vec<u64>> {
-        let mut reader = Reader(&self.bytes[self.columns[column as usize].clone()]);
+        let bytes = &self.bytes[self.columns[column as usize].clone()];
+        let mut reader = Reader(bytes);
         let mut value = 0;
-        (0..self.n)
-            .map(|_| {
-                value = reader.step(value)?;
-                Ok(value)
-            })
-            .collect()
+        // No more values than bytes, whatever the header says.
+        let n = usize::try_from(self.n)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        let mut values = Vec::with_capacity(n);
+        for _ in 0..self.n {
+            value = reader.step(value)?;
+            values.push(value);
+        }
+        Ok(values)
     }
 
     /// The times, one an attempt.
@@ -446,22 +451,26 @@ impl Payloads {
         let bytes = unpacker.unpack(blob)?;
         let mut reader = Reader(&bytes);
         let types: Decoded<Vec<String>> = (0..reader.number()?).map(|_| reader.text()).collect();
-        let type_of: Decoded<Vec<u64>> = (0..n).map(|_| reader.number()).collect();
+        // No more payloads than bytes that tell their lengths, whatever the header says.
+        let most = usize::try_from(n).unwrap_or(usize::MAX).min(reader.0.len());
+        let mut type_of = Vec::with_capacity(most);
+        for _ in 0..n {
+            type_of.push(reader.number()?);
+        }
         let mut end = 0_u64;
-        let ends: Decoded<Vec<usize>> = (0..n)
-            .map(|_| {
-                end = end.saturating_add(reader.number()?);
-                usize::try_from(end).map_err(|_| Damage("a length is impossible"))
-            })
-            .collect();
+        let mut ends = Vec::with_capacity(most);
+        for _ in 0..n {
+            end = end.saturating_add(reader.number()?);
+            ends.push(usize::try_from(end).unwrap_or(usize::MAX));
+        }
         if reader.0.len() as u64 != end {
             return Err(Damage("its payloads have another length"));
         }
         Ok(Payloads {
             start: bytes.len() - reader.0.len(),
-            ends: ends?,
+            ends,
             types: types?,
-            type_of: type_of?,
+            type_of,
             bytes,
         })
     }

@@ -184,6 +184,7 @@ pub(super) struct Parts<'conn> {
     grams: CachedStatement<'conn>,
     keys_and_payload: CachedStatement<'conn>,
     keys_and_detail: CachedStatement<'conn>,
+    payload: CachedStatement<'conn>,
     contacts: CachedStatement<'conn>,
 }
 
@@ -196,6 +197,7 @@ impl<'conn> Parts<'conn> {
                 .prepare_cached("SELECT keys, payload FROM log_data WHERE id = ?1")?,
             keys_and_detail: conn
                 .prepare_cached("SELECT keys, detail FROM log_data WHERE id = ?1")?,
+            payload: conn.prepare_cached("SELECT payload FROM log_data WHERE id = ?1")?,
             contacts: conn.prepare_cached("SELECT bits FROM log_contacts WHERE id = ?1")?,
         })
     }
@@ -231,6 +233,10 @@ impl<'conn> Parts<'conn> {
         one(&mut self.keys_and_detail, header, |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
+    }
+
+    pub(super) fn payload(&mut self, header: &Header) -> Result<Vec<u8>, StoreError> {
+        one(&mut self.payload, header, |row| row.get(0))
     }
 
     /// Looks at the filter of contacts in place; none if the block has none.

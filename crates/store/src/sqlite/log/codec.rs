@@ -28,6 +28,7 @@ pub(super) struct Writer(pub(super) Vec<u8>);
 
 impl Writer {
     /// Seven bits a byte, the lowest first.
+    #[inline]
     pub(super) fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push((number & 0x7f) as u8 | 0x80);
@@ -114,7 +115,19 @@ impl Writer {
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(super) fn number(&mut self) -> Decoded<u64> {
+        match self.0 {
+            // Most are small.
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Decoded<u64> {
         let mut number = 0_u64;
         for (position, byte) in self.0.iter().take(10).enumerate() {
             number |= u64::from(byte & 0x7f) << (7 * position);

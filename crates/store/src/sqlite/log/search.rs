@@ -16,20 +16,31 @@ use crate::log::Search;
 /// Folds case in place.
 pub(super) fn fold(bytes: &mut [u8]) {
     bytes.make_ascii_lowercase();
-    if bytes.is_ascii() {
-        return;
-    }
     let mut position = 0;
-    for chunk in bytes.to_vec().utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            let end = position + letter.len_utf8();
-            if let Some(small) = other_small_letter(letter) {
-                small.encode_utf8(&mut bytes[position..end]);
-            }
-            position = end;
+    while let Some(ascii) = bytes[position..].iter().position(|byte| !byte.is_ascii()) {
+        position += ascii;
+        let Some(letter) = letter_at(bytes, position) else {
+            position += 1;
+            continue;
+        };
+        let end = position + letter.len_utf8();
+        if let Some(small) = other_small_letter(letter) {
+            small.encode_utf8(&mut bytes[position..end]);
         }
-        position += chunk.invalid().len();
+        position = end;
     }
+}
+
+/// The letter of several bytes that begins here; none if these bytes are not UTF-8.
+fn letter_at(bytes: &[u8], position: usize) -> Option<char> {
+    let length = match bytes[position] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    let letter = bytes.get(position..position + length)?;
+    std::str::from_utf8(letter).ok()?.chars().next()
 }
 
 fn other_small_letter(letter: char) -> Option<char> {

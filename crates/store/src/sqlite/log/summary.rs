@@ -222,12 +222,17 @@ fn count_by_walking(
                 }
             }
             Rows::Some(rows, meta) => {
-                let decode = || Ok((meta.times()?, meta.column(Column::Outcome)?));
-                let (times, codes) = decode().map_err(|damage| damaged(header, damage))?;
-                for row in rows {
-                    count(&mut summary.counts, codes[row]);
-                    if let Some(position) = buckets.position(times[row]) {
-                        count(&mut summary.histogram[position], codes[row]);
+                let damaged = |damage| damaged(header, damage);
+                let codes = meta.column(Column::Outcome).map_err(damaged)?;
+                for row in &rows {
+                    count(&mut summary.counts, codes[*row]);
+                }
+                if buckets.n > 0 {
+                    let times = meta.times().map_err(damaged)?;
+                    for row in rows {
+                        if let Some(position) = buckets.position(times[row]) {
+                            count(&mut summary.histogram[position], codes[row]);
+                        }
                     }
                 }
             }
