@@ -54,6 +54,15 @@ impl App {
             .ok_or_else(|| StoreError::Missing("the workspace".to_owned()))
     }
 
+    /// The settings of a workspace.
+    pub(crate) async fn settings(&self, id: WorkspaceId) -> Result<WorkspaceSettings, StoreError> {
+        let mut workspaces = self.store.workspaces().await?.into_iter();
+        let workspace = workspaces.find(|workspace| workspace.id == id);
+        workspace
+            .map(|workspace| workspace.settings)
+            .ok_or_else(|| StoreError::Missing(format!("workspace {}", id.0)))
+    }
+
     /// The fields of a workspace.
     pub(crate) async fn schema(&self, workspace: WorkspaceId) -> Result<Arc<Schema>, StoreError> {
         Ok(Arc::new(Schema::with_custom(

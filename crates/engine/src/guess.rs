@@ -244,7 +244,7 @@ impl Candidate {
         if let Some(target) = combined(&meaning) {
             let contradicted = target
                 .expects()
-                .is_some_and(|looks| looks.is_absent(samples));
+                .is_some_and(|looks| looks.is_contradicted(samples));
             let reason = format!("the header means `{}`", target.key());
             return (!contradicted)
                 .then(|| Candidate::new(&meaning, target, reason))

@@ -99,6 +99,7 @@ fn every_kind_of_field_reads_its_values() {
         ),
         ("phone", "'+49 30 1234567", "+49301234567"),
         ("phone", "4.41E+11", "code: value.precision_lost"),
+        ("phone", "4,91521E+11", "code: value.precision_lost"),
         ("phone", "12", "code: phone.invalid"),
         ("email", "Anna@Hotel.EXAMPLE", "Anna@hotel.example"),
         (

@@ -508,11 +508,7 @@ mod tests {
     fn times_are_read_in_the_workspaces_zone() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let now = Timestamp(1_700_000_000_000);
-        let read = |typed: &str, edge| {
-            time(typed, &zone, now, edge)
-                .ok()
-                .map(|time| crate::wire::rfc3339(time))
-        };
+        let read = |typed: &str, edge| time(typed, &zone, now, edge).ok().map(crate::wire::rfc3339);
         for (typed, edge, expected) in [
             ("2026-03-01", Edge::Begin, Some("2026-02-28T23:00:00.000Z")),
             ("2026-03-01", Edge::End, Some("2026-03-01T23:00:00.000Z")),

@@ -219,13 +219,13 @@ pub(crate) async fn check_mapping(
     options: &ImportOptions,
 ) -> Result<(), IntakeError> {
     let schema = app.schema(source.workspace).await?;
-    let workspace = app.workspace().await?;
+    let settings = app.settings(source.workspace).await?;
     let header = Header {
         names: options.header.clone(),
     };
     match options
         .mapping
-        .bind(&header, &schema, &locale(&workspace.settings, source))
+        .bind(&header, &schema, &locale(&settings, source))
     {
         Ok(_) => Ok(()),
         Err(errors) => Err(IntakeError::Mapping(

@@ -135,7 +135,7 @@ async fn bound(app: &App, source: &Source) -> Result<Bound, ReceiveError> {
         return Ok(bound);
     }
     let schema = app.schema(source.workspace).await?;
-    let workspace = app.workspace().await?;
+    let settings = app.settings(source.workspace).await?;
     let mapping = match &source.settings.mapping {
         Some(json) => serde_json::from_str(json)
             .map_err(|error| ReceiveError::Mapping(vec![format!("the mapping: {error}")]))?,
@@ -143,7 +143,7 @@ async fn bound(app: &App, source: &Source) -> Result<Bound, ReceiveError> {
     };
     let header = mapping.paths();
     let binding = mapping
-        .bind(&header, &schema, &locale(&workspace.settings, source))
+        .bind(&header, &schema, &locale(&settings, source))
         .map_err(|errors| {
             ReceiveError::Mapping(errors.iter().map(ToString::to_string).collect())
         })?;

@@ -45,8 +45,8 @@ pub(crate) async fn prepare(
     options: &ImportOptions,
 ) -> Result<Prepared, IntakeError> {
     let schema = app.schema(source.workspace).await?;
-    let workspace = app.workspace().await?;
-    let mut locale = locale(&workspace.settings, source);
+    let settings = app.settings(source.workspace).await?;
+    let mut locale = locale(&settings, source);
     if options.region.is_some() {
         locale.region.clone_from(&options.region);
     }

@@ -100,6 +100,13 @@ fn a_key_is_shown_once_and_can_be_revoked() {
             .out
             .contains("revoked")
     );
+    workspace.run(&["key", "create", "--all"]).code(0);
+    let keys = workspace.run(&["key", "list", "--json"]).json_lines();
+    assert_eq!(of(&keys, "name", "all")["source"], Value::Null);
+    workspace.run(&["key", "create"]).code(2);
+    workspace
+        .run(&["key", "create", "--all", "--source", "desk"])
+        .code(2);
     workspace.run(&["key", "revoke", "99"]).code(2);
     workspace
         .run(&["key", "create", "--source", "nobody"])

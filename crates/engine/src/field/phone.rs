@@ -137,7 +137,7 @@ impl PhoneReader {
     /// so that its issue names it.
     pub fn split_cell<'t>(&self, text: &'t str, region: Option<&str>) -> Numbers<'t> {
         let may_be_several = |byte: &u8| matches!(byte, b',' | b';' | b'|' | b'/' | b'\n' | b':');
-        if !text.as_bytes().iter().any(may_be_several) {
+        if !text.as_bytes().iter().any(may_be_several) || is_rounded(text) {
             return Numbers::one(text);
         }
         let region = region.and_then(|region| self.region(region));

@@ -204,6 +204,7 @@ fn values_confirm_and_contradict_headers() {
         ("Email", &["", " "], "email"),
         ("Phone", &["iPhone", "Nokia"], ""),
         ("Phone", &["(0)30 1234567"], "phone"),
+        ("Phone", &["555-01", "12"], "phone"),
         ("Birth", &["17.05.1990", "1990-01-02"], "birthday"),
         ("Birth Day", &["17", "2"], ""),
         ("Birthday", &["yes"], ""),

@@ -1,5 +1,6 @@
 //! What sample values look like.
 
+use crate::field::boolean;
 use crate::field::date::{DateOptions, DateOrder, parse};
 
 /// A look that values can have.
@@ -32,9 +33,17 @@ impl Looks {
         fitting > 0 && fitting * 5 >= filled * 4
     }
 
-    /// Whether there are values, and none of them looks so.
-    pub(super) fn is_absent(self, samples: &[&str]) -> bool {
-        filled(samples).next().is_some() && filled_and(samples, self).next().is_none()
+    /// Whether there are values, and each of them is something else: yes or no, or what another kind of field holds.
+    /// Values that are merely bad do not contradict a header, or a column of them would be left out without a word.
+    pub(super) fn is_contradicted(self, samples: &[&str]) -> bool {
+        let others = [Looks::Email, Looks::InternationalPhone, Looks::Date];
+        let is_other = |value: &str| {
+            boolean::parse(value).is_ok()
+                || others.iter().any(|other| other.fits(value))
+                || (self == Looks::Phone && !value.contains(char::is_numeric))
+        };
+        filled(samples).next().is_some()
+            && filled(samples).all(|value| !self.fits(value) && is_other(value))
     }
 
     fn fits(self, value: &str) -> bool {

@@ -72,7 +72,7 @@ pub(crate) struct ImportView {
     pub(crate) log_failures: String,
 }
 
-/// Counts that add up: created + updated + failed = records.
+/// Counts that add up, grouped: created + updated + failed = records.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
     pub(crate) records: String,
@@ -81,10 +81,6 @@ pub(crate) struct Counts {
     pub(crate) unchanged: String,
     pub(crate) warnings: String,
     pub(crate) failed: String,
-    pub(crate) any_records: bool,
-    pub(crate) any_unchanged: bool,
-    pub(crate) any_warnings: bool,
-    pub(crate) any_failed: bool,
 }
 
 /// How far an import is.
@@ -274,10 +270,6 @@ impl ImportView {
                 unchanged: count(totals.unchanged),
                 warnings: count(totals.warnings),
                 failed: count(totals.failed),
-                any_records: totals.records > 0,
-                any_unchanged: totals.unchanged > 0,
-                any_warnings: totals.warnings > 0,
-                any_failed: totals.failed > 0,
             },
             without_identifier: match import.without_identifier {
                 0 => String::new(),

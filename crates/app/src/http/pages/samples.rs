@@ -214,10 +214,7 @@ fn import(over: bool) -> ImportView {
             left: "about 2 seconds left".to_owned(),
         },
         counts: Counts {
-            any_records: true,
-            any_unchanged: true,
-            any_warnings: true,
-            any_failed: true,
+            records: hostile(),
             ..Counts::default()
         },
         without_identifier: "3 records".to_owned(),

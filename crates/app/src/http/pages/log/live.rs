@@ -163,7 +163,11 @@ impl Watch {
             replace = fresh.len() == PAGE as usize && seen > 0;
             self.seen = latest;
         }
-        let announce = in_words(fresh.iter().map(|attempt| attempt.result));
+        let announce = if replace {
+            format!("More than {PAGE} new attempts.")
+        } else {
+            in_words(fresh.iter().map(|attempt| attempt.result))
+        };
         let fresh: Vec<_> = fresh
             .into_iter()
             .map(|attempt| self.person.sight().attempt(attempt))
