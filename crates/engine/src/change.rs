@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::{Candidate, Given};
-use crate::contact::{Contact, Identifier, Value};
+use crate::contact::{Contact, Identifier, IdentifierKind, Value};
 use crate::policy::Policy;
 use crate::schema::{FieldId, Schema};
 
@@ -18,41 +18,96 @@ pub struct Change {
     pub after: Option<Value>,
 }
 
-/// Applies what a record gives to a contact and says what that changed; nothing, if the contact stood so already.
-pub(crate) fn apply(
-    candidate: &Candidate,
-    contact: &mut Contact,
-    policy: &Policy,
-    schema: &Schema,
-) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for (field, given) in &candidate.given {
+/// One field of a contact and its value after a record.
+#[derive(Debug)]
+pub(crate) struct Edit {
+    field: FieldId,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+impl Edit {
+    /// Whether the field can find a contact.
+    pub(crate) fn is_of_identifier(&self) -> bool {
+        IdentifierKind::ALL
+            .iter()
+            .any(|kind| kind.field() == self.field)
+    }
+
+    /// The edit as the log shows it.
+    pub(crate) fn change(self, schema: &Schema) -> Change {
+        Change {
+            field: schema.key_of(self.field),
+            before: self.before,
+            after: self.after,
+        }
+    }
+}
+
+/// What a record changes about a contact; nothing, if the contact stands so already.
+pub(crate) fn edits(candidate: &Candidate, contact: &Contact, policy: &Policy) -> Vec<Edit> {
+    let edits = candidate.given.iter().filter_map(|(field, given)| {
         let (before, after) = if *field == FieldId::EXTERNAL_ID {
-            let before = contact
-                .external_id(&policy.namespace)
-                .map(|id| Value::One(id.to_owned()));
-            let after = given.texts().first().cloned();
-            if before.as_ref().map(Value::primary) == after.as_deref() {
-                continue;
-            }
-            contact.set_external_id(&policy.namespace, after.clone());
-            (before, after.map(Value::One))
+            edit_external_id(contact.external_id(&policy.namespace), given)?
         } else {
-            let before = contact.value(*field).cloned();
-            let after = merged(*field, before.as_ref(), given);
-            if same(*field, before.as_ref(), after.as_ref()) {
-                continue;
-            }
-            contact.set(*field, after.clone());
-            (before, after)
+            edit_value(*field, contact.value(*field), given)?
         };
-        changes.push(Change {
-            field: schema.key_of(*field),
+        Some(Edit {
+            field: *field,
             before,
             after,
-        });
+        })
+    });
+    edits.collect()
+}
+
+/// Writes edits down in a contact.
+pub(crate) fn apply(edits: &[Edit], contact: &mut Contact, policy: &Policy) {
+    for edit in edits {
+        if edit.field == FieldId::EXTERNAL_ID {
+            let id = edit.after.as_ref().map(|value| value.primary().to_owned());
+            contact.set_external_id(&policy.namespace, id);
+        } else {
+            contact.set(edit.field, edit.after.clone());
+        }
     }
-    changes
+}
+
+/// Fills a new contact with what a record gives.
+pub(crate) fn fill(given: Vec<(FieldId, Given)>, contact: &mut Contact, policy: &Policy) {
+    for (field, given) in given {
+        let value = match given {
+            Given::Set(value) => Some(value),
+            Given::Add(_) => merged(field, None, &given),
+            Given::Clear => None,
+        };
+        match value {
+            None => {}
+            Some(value) if field == FieldId::EXTERNAL_ID => {
+                contact.set_external_id(&policy.namespace, Some(value.primary().to_owned()));
+            }
+            Some(value) => contact.set(field, Some(value)),
+        }
+    }
+}
+
+/// A field before and after.
+type BeforeAndAfter = (Option<Value>, Option<Value>);
+
+fn edit_external_id(before: Option<&str>, given: &Given) -> Option<BeforeAndAfter> {
+    let after = given.texts().first();
+    let one = |id: &str| Value::One(id.to_owned());
+    (before != after.map(String::as_str))
+        .then(|| (before.map(one), after.map(String::as_str).map(one)))
+}
+
+/// Most values of most records are the stored ones, so nothing is copied before they are seen to differ.
+fn edit_value(field: FieldId, before: Option<&Value>, given: &Given) -> Option<BeforeAndAfter> {
+    let after = match given {
+        Given::Set(after) if same(field, before, Some(after)) => return None,
+        given => merged(field, before, given),
+    };
+    (!same(field, before, after.as_ref())).then(|| (before.cloned(), after))
 }
 
 /// The value of a field after a record.

@@ -162,6 +162,13 @@ pub enum IdentifierKind {
 }
 
 impl IdentifierKind {
+    /// All kinds, in that order.
+    pub const ALL: [IdentifierKind; 3] = [
+        IdentifierKind::ExternalId,
+        IdentifierKind::Phone,
+        IdentifierKind::Email,
+    ];
+
     /// The field that holds such identifiers.
     pub fn field(self) -> FieldId {
         match self {
@@ -182,13 +189,9 @@ impl IdentifierKind {
 
     /// The kind for such a word.
     pub fn from_key(key: &str) -> Option<IdentifierKind> {
-        [
-            IdentifierKind::ExternalId,
-            IdentifierKind::Phone,
-            IdentifierKind::Email,
-        ]
-        .into_iter()
-        .find(|kind| kind.key() == key)
+        IdentifierKind::ALL
+            .into_iter()
+            .find(|kind| kind.key() == key)
     }
 
     /// The article's words of the column Matched On.

@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 
+use crate::change::{Edit, apply};
 use crate::contact::{Contact, ContactId, Identifier};
+use crate::policy::Policy;
 
 /// Contacts found by identifier.
 #[derive(Debug, Clone, Default)]
@@ -75,12 +77,17 @@ impl Known {
         self.contacts.insert(contact.id, contact);
     }
 
-    /// Replaces a contact by its changed state.
-    pub(crate) fn update(&mut self, contact: Contact) {
-        let Some(before) = self.contacts.get(&contact.id) else {
-            return self.create(contact);
+    /// Writes edits down in a known contact.
+    pub(crate) fn update(&mut self, id: ContactId, edits: &[Edit], policy: &Policy) {
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
         };
-        let old: Vec<Identifier> = before.identifiers().collect();
+        self.written.entry(id).or_insert(Written::Updated);
+        if !edits.iter().any(Edit::is_of_identifier) {
+            return apply(edits, contact, policy);
+        }
+        let old: Vec<Identifier> = contact.identifiers().collect();
+        apply(edits, contact, policy);
         let new: Vec<Identifier> = contact.identifiers().collect();
         for identifier in old.iter().filter(|identifier| !new.contains(identifier)) {
             self.owners.remove(identifier);
@@ -90,10 +97,8 @@ impl Known {
             .into_iter()
             .filter(|identifier| !old.contains(identifier))
         {
-            self.own(identifier, contact.id);
+            self.own(identifier, id);
         }
-        self.written.entry(contact.id).or_insert(Written::Updated);
-        self.contacts.insert(contact.id, contact);
     }
 
     /// What is to be written, leaving nothing to write.

@@ -2,7 +2,7 @@
 
 use crate::attempt::{Action, Outcome, Shown, Totals};
 use crate::candidate::{Candidate, Given};
-use crate::change::{Change, apply};
+use crate::change::{Change, edits, fill};
 use crate::contact::{Contact, ContactId, IdentifierKind, Value};
 use crate::issue::{Issue, Note, Problem};
 use crate::known::Known;
@@ -136,7 +136,7 @@ fn decide(
     }
     match found {
         Some((id, matched_on)) => update(candidate, id, matched_on, known, policy, schema),
-        None => create(candidate, next_id(), known, policy, schema),
+        None => create(candidate, next_id(), known, policy),
     }
 }
 
@@ -151,16 +151,10 @@ fn refusal(candidate: &Candidate, found: bool, policy: &Policy) -> Option<Proble
     }
 }
 
-fn create(
-    candidate: Candidate,
-    id: ContactId,
-    known: &mut Known,
-    policy: &Policy,
-    schema: &Schema,
-) -> Step {
+fn create(mut candidate: Candidate, id: ContactId, known: &mut Known, policy: &Policy) -> Step {
+    let shown = Shown::of(&candidate, None, policy);
     let mut contact = Contact::new(id);
-    apply(&candidate, &mut contact, policy, schema);
-    let shown = Shown::of(&candidate, Some(&contact), policy);
+    fill(std::mem::take(&mut candidate.given), &mut contact, policy);
     known.create(contact);
     step(
         Verdict::Create { contact: id },
@@ -181,10 +175,9 @@ fn update(
     let Some(stored) = known.contact(id) else {
         return reject(candidate); // Matching only finds known contacts.
     };
-    let mut contact = stored.clone();
-    let changes = apply(&candidate, &mut contact, policy, schema);
-    let shown = Shown::of(&candidate, Some(&contact), policy);
-    if changes.is_empty() {
+    let edits = edits(&candidate, stored, policy);
+    if edits.is_empty() {
+        let shown = Shown::of(&candidate, Some(stored), policy);
         candidate.notes.push(Note::no_changes());
         return step(
             Verdict::Keep {
@@ -192,11 +185,13 @@ fn update(
                 matched_on,
             },
             candidate,
-            changes,
+            Vec::new(),
             shown,
         );
     }
-    known.update(contact);
+    known.update(id, &edits, policy);
+    let shown = Shown::of(&candidate, known.contact(id), policy);
+    let changes = edits.into_iter().map(|edit| edit.change(schema)).collect();
     step(
         Verdict::Update {
             contact: id,
