@@ -40,7 +40,7 @@ pub(crate) fn measure(
     let workspace = Workspace::make(folder, "api")?;
     rollbook.run(&workspace, &["source", "add", SOURCE])?;
     let key = rollbook.run(&workspace, &["key", "create", "--source", SOURCE])?;
-    let upload_key = rollbook.run(&workspace, &["key", "create", "--source", "manual"])?;
+    let admin_key = rollbook.run(&workspace, &["key", "create", "--all"])?;
     let server = rollbook.serve(&workspace)?;
     let post = |variant, first, until| post(server.address, key.trim(), variant, first, until);
 
@@ -62,9 +62,9 @@ pub(crate) fn measure(
         grouped(meanwhile as f64)
     ));
     let file = generate(folder, meanwhile, Variant::New)?;
-    let import = Upload::start(&server, upload_key.trim(), &file)?;
+    let import = Upload::start(&server, admin_key.trim(), &file)?;
     let beside = post(Variant::New, FIRST_ROW + new.requests(), time)?;
-    let imported = import.records_so_far(&server, upload_key.trim())?;
+    let imported = import.records_so_far(&server, admin_key.trim())?;
     ensure!(
         imported > 0,
         "the import did not run while records were posted"

@@ -21,7 +21,7 @@ pub(crate) fn measure(
     workspace: &Workspace,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let key = rollbook.run(workspace, &["key", "create", "--source", "manual"])?;
+    let key = rollbook.run(workspace, &["key", "create", "--all"])?;
     let server = rollbook.serve(workspace)?;
     let mut client = Client::connect(server.address, key.trim())?;
     let contact = give_a_history(&mut client)?;
