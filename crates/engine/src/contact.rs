@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::field::fold::lower;
 use crate::schema::FieldId;
 
 /// The number of a contact in its workspace, counting up from 1 in the order of creation.
@@ -217,7 +218,7 @@ impl Identifier {
         // The unit separator is a control character, so neither part can contain it.
         Identifier {
             kind: IdentifierKind::ExternalId,
-            key: format!("{namespace}\u{1f}{id}").into(),
+            key: [namespace, "\u{1f}", id].concat().into(),
         }
     }
 
@@ -233,7 +234,7 @@ impl Identifier {
     pub fn email(canonical: &str) -> Identifier {
         Identifier {
             kind: IdentifierKind::Email,
-            key: canonical.to_lowercase().into(),
+            key: lower(canonical).into(),
         }
     }
 

@@ -11,7 +11,7 @@ pub mod country;
 pub mod date;
 pub mod email;
 pub mod external_id;
-mod fold;
+pub(crate) mod fold;
 pub mod language;
 pub mod number;
 pub mod phone;
