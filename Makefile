@@ -45,8 +45,8 @@ e2e: release ## Drive the built binary with a real browser
 	@tools/need chromium chromium
 	cd e2e && npm ci --no-audit --no-fund && npm test
 
-bench: rust ## Measure speed, memory and size beside their floors (BENCH="--large" for the long ones)
-	cargo run --release -p rollbook-bench --locked -- $(BENCH)
+bench: release ## Measure speed, memory and size beside their floors (BENCH="--large" for the long ones)
+	cargo run --release -p rollbook-bench --bin rollbook-bench --locked -- $(BENCH)
 
 clean: ## Remove what was built, and the sample data of `make run`
 	rm -rf target $(VAR) e2e/node_modules e2e/artifacts

@@ -63,7 +63,7 @@ fn check(recipe: &Recipe) {
     for record in &records {
         evidence.observe(record);
     }
-    binding.decide_dates(&evidence, &mapping, &header);
+    binding.decide_dates(&evidence);
     let normaliser = Normaliser::new();
     let mut wrong = 0;
     for (row, record) in rows.iter().zip(&records) {

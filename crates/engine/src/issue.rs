@@ -29,6 +29,11 @@ pub enum Problem {
     },
     /// A date that could mean two days, and nothing says which.
     DateAmbiguous,
+    /// A date of a column whose values cannot all be in one order.
+    DateContradicted {
+        /// Values that cannot stand in one column.
+        witnesses: Vec<String>,
+    },
     /// Not a time of day.
     TimeInvalid,
     /// Not a number, or one that could be two.
@@ -86,6 +91,8 @@ pub enum Problem {
         /// Cells of the record.
         found: usize,
     },
+    /// Its source takes nothing for now.
+    SourcePaused,
     /// Larger than a record may be, in bytes.
     RecordTooLarge {
         /// The limit in bytes.
@@ -101,7 +108,7 @@ impl Problem {
             Problem::PhoneNoRegion => "phone.no_region",
             Problem::EmailInvalid { .. } => "email.invalid",
             Problem::DateInvalid { .. } => "date.invalid",
-            Problem::DateAmbiguous => "date.ambiguous",
+            Problem::DateAmbiguous | Problem::DateContradicted { .. } => "date.ambiguous",
             Problem::TimeInvalid => "time.invalid",
             Problem::NumberInvalid { .. } => "number.invalid",
             Problem::BooleanInvalid => "boolean.invalid",
@@ -117,6 +124,7 @@ impl Problem {
             Problem::RecordNoIdentifier => "record.no_identifier",
             Problem::RecordUnreadable { .. } => "record.unreadable",
             Problem::RecordTooManyCells { .. } => "record.too_many_cells",
+            Problem::SourcePaused => "source.paused",
             Problem::RecordTooLarge { .. } => "record.too_large",
         }
     }
@@ -143,6 +151,10 @@ impl Problem {
             Problem::DateInvalid { order: None } => format!("{value} is not a date. Write it as YYYY-MM-DD."),
             Problem::DateAmbiguous => format!(
                 "{value} could be two different days. Choose the column's date order, or write it as YYYY-MM-DD."
+            ),
+            Problem::DateContradicted { witnesses } => format!(
+                "{value} cannot be read: the column has dates of several orders ({}). Choose the column's date order, or write its dates as YYYY-MM-DD.",
+                witnesses.iter().map(|witness| Excerpt(witness).to_string()).collect::<Vec<_>>().join(" and ")
             ),
             Problem::TimeInvalid => format!("{value} is not a time of day. Write it as HH:MM, for example 14:30."),
             Problem::NumberInvalid { ambiguous: false } => {
@@ -189,6 +201,9 @@ impl Problem {
             Problem::RecordTooManyCells { expected, found } => format!(
                 "The record has {found} cells, but the header has {expected} columns. Look for a delimiter that is not inside quotes."
             ),
+            Problem::SourcePaused => {
+                "The source is paused, so nothing was saved. Resume it, then send the record again.".to_owned()
+            }
             Problem::RecordTooLarge { limit } => {
                 format!("The record is larger than {limit} bytes. Split it, or raise the limit in the settings.")
             }

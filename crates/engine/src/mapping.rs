@@ -1,12 +1,14 @@
 //! Mappings: which column of a file, or path of a JSON record, goes to which field; and what becomes of one when it
 //! meets a header.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::field::blank::BlankWords;
 use crate::field::date::{DateDecision, DateEvidence, DateOrder};
+use crate::field::text;
 use crate::guess::{Guess, guess_table};
 use crate::record::{Cell, Header, Record};
 use crate::schema::{FieldDef, FieldId, FieldKind, Schema};
@@ -90,6 +92,11 @@ impl std::fmt::Display for MappingError {
                     listed(header)
                 )
             }
+            MappingError::NothingMapped { header }
+                if header.iter().all(|name| name.trim().is_empty()) =>
+            {
+                f.write_str("the file has no columns, so there is nothing to import; is it empty?")
+            }
             MappingError::NothingMapped { header } => write!(
                 f,
                 "no column is mapped to a field, so there is nothing to import; map at least one of {}",
@@ -140,6 +147,8 @@ pub(crate) struct BoundColumn {
     pub(crate) column: usize,
     pub(crate) field: FieldDef,
     pub(crate) write: WriteMode,
+    /// The order of its dates that a person has said.
+    pub(crate) said_order: Option<DateOrder>,
     /// In which order its dates are read.
     pub(crate) dates: DateDecision,
 }
@@ -219,6 +228,28 @@ impl Mapping {
         }
     }
 
+    /// The entry of each of these columns. The n-th entry of a name goes with the n-th column of that name; an entry
+    /// that stands alone goes with all of them.
+    pub fn entries_for(&self, names: &[String]) -> Vec<Option<&ColumnMapping>> {
+        let mut entries: HashMap<String, Vec<&ColumnMapping>> = HashMap::new();
+        for entry in &self.columns {
+            entries
+                .entry(folded(&entry.column))
+                .or_default()
+                .push(entry);
+        }
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let entry = |name: &String| {
+            let name = folded(name);
+            let entries = entries.get(&name)?;
+            let nth = seen.entry(name).or_insert(0);
+            *nth += 1;
+            let position = if entries.len() == 1 { 0 } else { *nth - 1 };
+            entries.get(position).copied()
+        };
+        names.iter().map(entry).collect()
+    }
+
     /// Lets the mapping meet a header. The n-th entry of a name goes with the n-th column of that name; an entry that
     /// stands alone goes with all of them.
     pub fn bind(
@@ -229,34 +260,17 @@ impl Mapping {
     ) -> Result<Binding, Vec<MappingError>> {
         let mut errors = self.unknown(header, schema);
         let mut columns = Vec::new();
-        for (column, name) in header.names.iter().enumerate() {
-            let nth = header.names[..column]
-                .iter()
-                .filter(|earlier| same_name(earlier, name))
-                .count();
-            let mut entries = self
-                .columns
-                .iter()
-                .filter(|entry| same_name(&entry.column, name))
-                .peekable();
-            let first = entries.peek().copied();
-            let alone = self
-                .columns
-                .iter()
-                .filter(|entry| same_name(&entry.column, name))
-                .count()
-                == 1;
-            let entry = if alone { first } else { entries.nth(nth) };
+        for (column, entry) in self.entries_for(&header.names).into_iter().enumerate() {
             let field = entry
                 .and_then(|entry| entry.field.as_deref())
                 .and_then(|key| schema.by_key(key));
             if let (Some(entry), Some(field)) = (entry, field) {
-                let dates = said(entry.date_order.or(locale.date_order));
                 columns.push(BoundColumn {
                     column,
                     field: field.clone(),
                     write: entry.write,
-                    dates,
+                    said_order: entry.date_order,
+                    dates: said(entry.date_order.or(locale.date_order)),
                 });
             }
         }
@@ -277,6 +291,7 @@ impl Mapping {
 
     fn unknown(&self, header: &Header, schema: &Schema) -> Vec<MappingError> {
         let mut errors = Vec::new();
+        let names: HashSet<String> = header.names.iter().map(|name| folded(name)).collect();
         for entry in &self.columns {
             let Some(field) = &entry.field else { continue };
             if schema.by_key(field).is_none() {
@@ -290,11 +305,7 @@ impl Mapping {
                         .collect(),
                 });
             }
-            if !header
-                .names
-                .iter()
-                .any(|name| same_name(name, &entry.column))
-            {
+            if !names.contains(&folded(&entry.column)) {
                 errors.push(MappingError::UnknownColumn {
                     column: entry.column.clone(),
                     header: header.names.clone(),
@@ -334,18 +345,12 @@ impl Binding {
 
     /// Decides the order of each date column, once, from all of its values (SPEC 3). An order that a person has said,
     /// in the mapping, stays.
-    pub fn decide_dates(&mut self, evidence: &Evidence, mapping: &Mapping, header: &Header) {
-        for (bound, column, evidence) in &evidence.columns {
-            let name = &header.names[*column];
-            let said = mapping
-                .columns
-                .iter()
-                .find(|entry| same_name(&entry.column, name))
-                .and_then(|entry| entry.date_order);
-            if said.is_some() {
-                continue;
+    pub fn decide_dates(&mut self, evidence: &Evidence) {
+        for (bound, _, evidence) in &evidence.columns {
+            let column = &mut self.columns[*bound];
+            if column.said_order.is_none() {
+                column.dates = evidence.decide(self.locale.date_order);
             }
-            self.columns[*bound].dates = evidence.decide(self.locale.date_order);
         }
     }
 }
@@ -362,7 +367,7 @@ impl Evidence {
     pub fn observe(&mut self, record: &Record) {
         for (_, column, evidence) in &mut self.columns {
             if let Some(text) = text_of(record, *column) {
-                evidence.observe(text);
+                evidence.observe(&text::tidy(text));
             }
         }
     }
@@ -384,8 +389,9 @@ fn text_of(record: &Record, column: usize) -> Option<&str> {
     }
 }
 
-fn same_name(one: &str, other: &str) -> bool {
-    one == other || one.trim().eq_ignore_ascii_case(other.trim())
+/// A column's name as names are compared.
+fn folded(name: &str) -> String {
+    name.trim().to_ascii_lowercase()
 }
 
 /// Names of JSON values in other systems, the least certain first.

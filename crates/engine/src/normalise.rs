@@ -192,13 +192,7 @@ impl Reading<'_> {
                 None => given.push(value),
             };
         };
-        let position = position.unwrap_or_else(|| {
-            given.push((column.field.id, Given::Clear));
-            given.len() - 1
-        });
-        let (_, slot) = &mut given[position];
-        let adds = column.write == WriteMode::Add || matches!(slot, Given::Add(_));
-        let mut texts = slot.texts().to_vec();
+        let mut texts = position.map_or_else(Vec::new, |at| given[at].1.texts().to_vec());
         for text in new {
             if !texts
                 .iter()
@@ -207,16 +201,31 @@ impl Reading<'_> {
                 texts.push(text);
             }
         }
-        *slot = if adds {
+        // What another column replaces or clears stays replaced, whatever this one says.
+        let adds = column.write == WriteMode::Add
+            && position.is_none_or(|at| matches!(given[at].1, Given::Add(_)));
+        let slot = if adds {
             Given::Add(texts)
         } else {
             Given::Set(Value::Many(texts))
         };
+        match position {
+            Some(at) => given[at].1 = slot,
+            None => given.push((column.field.id, slot)),
+        }
     }
 
     fn clear(&mut self, column: &BoundColumn) {
-        if self.candidate.field(column.field.id).is_none() {
-            self.candidate.given.push((column.field.id, Given::Clear));
+        let given = &mut self.candidate.given;
+        let slot = given
+            .iter_mut()
+            .find(|(field, _)| *field == column.field.id);
+        match slot {
+            None => given.push((column.field.id, Given::Clear)),
+            Some((_, slot @ Given::Add(_))) => {
+                *slot = Given::Set(Value::Many(slot.texts().to_vec()));
+            }
+            Some((_, Given::Set(_) | Given::Clear)) => {}
         }
     }
 
@@ -245,11 +254,15 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
                 allow_partial: *partial,
                 ..DateOptions::FULL
             };
-            one(date::parse_in_column(tidy, &column.dates, options)?.to_string())
+            let date = date::parse_in_column(tidy, &column.dates, options);
+            one(date
+                .map_err(|problem| contradicted(column, problem))?
+                .to_string())
         }
         FieldKind::Time => one(time::parse(tidy)?),
         FieldKind::DateTime => {
-            date::parse_in_column(tidy, &column.dates, DateOptions::FULL)?;
+            date::parse_in_column(tidy, &column.dates, DateOptions::FULL)
+                .map_err(|problem| contradicted(column, problem))?;
             let order = match column.dates {
                 DateDecision::Decided(order) => Some(order),
                 _ => None,
@@ -286,5 +299,19 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
             one(url.into_owned())
         }
         FieldKind::Phone | FieldKind::Email => Ok(Said::Nothing), // Read by the cell, above.
+    }
+}
+
+/// Names the values for which no numeric date of this column can be trusted.
+fn contradicted(column: &BoundColumn, problem: Problem) -> Problem {
+    match (&column.dates, problem) {
+        (DateDecision::Contradictory { witnesses }, Problem::DateAmbiguous) => {
+            let witnesses = witnesses
+                .iter()
+                .map(|witness| witness.value.clone())
+                .collect();
+            Problem::DateContradicted { witnesses }
+        }
+        (_, problem) => problem,
     }
 }

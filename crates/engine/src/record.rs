@@ -75,7 +75,12 @@ impl Record {
             if position > 0 {
                 self.text.push(ITEM);
             }
-            self.text.push_str(item);
+            if item.contains(ITEM) {
+                // As much a control character, so it is refused as the one that was sent would be.
+                self.text.push_str(&item.replace(ITEM, "\u{1e}"));
+            } else {
+                self.text.push_str(item);
+            }
         }
         self.cells.push((CellKind::List, self.text.len()));
     }

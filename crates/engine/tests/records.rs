@@ -233,7 +233,7 @@ fn the_order_of_dates_is_decided_once_per_column() {
         for record in &records {
             evidence.observe(record);
         }
-        binding.decide_dates(&evidence, &mapping, &header);
+        binding.decide_dates(&evidence);
         let normaliser = Normaliser::new();
         records
             .iter()
@@ -304,6 +304,62 @@ fn a_mapping_that_does_not_fit_says_what_there_is() {
         "{}",
         texts[1]
     );
+}
+
+#[test]
+fn a_column_that_replaces_wins_over_one_that_adds() {
+    let header = header(&["Phone", "Mobile"]);
+    let mut mapping = Mapping::guess(&header, &[], &schema()).0;
+    mapping.columns[1].write = WriteMode::Add;
+    let binding = mapping
+        .bind(&header, &schema(), &Locale::default())
+        .expect("both are fields");
+    let read = |cells: [&str; 2]| {
+        let candidate = Normaliser::new().normalise(&Record::from_iter(cells), &binding);
+        candidate.field(FieldId::PHONE).cloned()
+    };
+    let (one, other) = ("+49301234567", "+49301234568");
+    let both = Value::Many(vec![one.to_owned(), other.to_owned()]);
+    assert_eq!(read([one, other]), Some(Given::Set(both)));
+    assert_eq!(
+        read(["__CLEAR__", other]),
+        Some(Given::Set(Value::Many(vec![other.to_owned()])))
+    );
+    assert_eq!(read(["", other]), Some(Given::Add(vec![other.to_owned()])));
+}
+
+#[test]
+fn columns_of_one_name_are_mapped_one_by_one() {
+    let header = header(&["Name", "Name", "Date"]);
+    let mut mapping = Mapping::guess(&header, &[], &schema()).0;
+    mapping.columns[0].field = Some("first_name".to_owned());
+    mapping.columns[1].field = Some("last_name".to_owned());
+    let binding = mapping
+        .bind(&header, &schema(), &Locale::default())
+        .expect("both are fields");
+    let candidate = Normaliser::new().normalise(&Record::from_iter(["Anna", "Weber"]), &binding);
+    assert_eq!(candidate.name().as_deref(), Some("Anna Weber"));
+}
+
+#[test]
+fn a_file_of_very_many_columns_is_bound_in_no_time() {
+    let names: Vec<String> = (0..100_000)
+        .map(|column| format!("c{}", column % 1_000))
+        .collect();
+    let header = Header { names };
+    let mut mapping = Mapping::guess(&header, &[], &schema()).0;
+    mapping.columns[7].field = Some("name".to_owned());
+    let binding = mapping.bind(&header, &schema(), &Locale::default());
+    assert!(binding.is_ok());
+}
+
+#[test]
+fn a_separator_inside_a_json_list_is_a_control_character() {
+    let mut record = Record::new();
+    record.push_list(["a\u{1f}b"]);
+    let candidate = Normaliser::new().normalise(&record, &bind(&["tags"]));
+    assert_eq!(candidate.issues.len(), 1);
+    assert_eq!(candidate.issues[0].code, "text.control_character");
 }
 
 #[test]

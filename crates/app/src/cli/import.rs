@@ -137,6 +137,14 @@ impl SummaryJson {
     }
 }
 
+/// Whether two paths lead to one file.
+fn same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
 /// The file where we may read it, and its content's hash.
 struct Upload {
     file: NamedTempFile,
@@ -153,6 +161,14 @@ impl Import {
         let region = access::checked_region(region).map_err(|error| usage(error.to_string()))?;
         // Before a database is made: a mistyped name should leave nothing behind.
         let input = open(&self.file)?;
+        if let Some(out) = &self.failed_rows
+            && same_file(out, &self.file)
+        {
+            return Err(usage(format!(
+                "--failed-rows names the file that is imported, `{}`; choose another name, or the good rows would be lost",
+                out.display()
+            )));
+        }
         let failed = self
             .failed_rows
             .as_deref()

@@ -49,6 +49,15 @@ impl Api {
         caller: &Caller,
         name: &str,
     ) -> Result<Arc<Source>, Problem> {
+        let source = self.source(caller, name).await?;
+        if source.paused {
+            return Err(Problem::source_paused(name));
+        }
+        Ok(source)
+    }
+
+    /// The source that the caller wants to deliver to, if they may.
+    pub(crate) async fn source(&self, caller: &Caller, name: &str) -> Result<Arc<Source>, Problem> {
         let sources = self.sources(caller).await?;
         let source = sources.by_name(name);
         if let Some(own) = caller.source()
@@ -72,9 +81,6 @@ impl Api {
                 ),
             )
         })?;
-        if source.paused {
-            return Err(Problem::source_paused(name));
-        }
         Ok(Arc::clone(source))
     }
 

@@ -331,7 +331,6 @@ impl From<StoreError> for Problem {
 impl From<ReceiveError> for Problem {
     fn from(error: ReceiveError) -> Problem {
         match error {
-            ReceiveError::Paused(name) => Problem::source_paused(&name),
             ReceiveError::Mapping(_) => Problem::new(
                 Kind::Mapping,
                 format!(

@@ -153,7 +153,7 @@ pub(crate) async fn check_password(
     static NOBODY: LazyLock<String> =
         LazyLock::new(|| access::hash_password(&access::new_token()).unwrap_or_default());
 
-    let _turn = tokio::time::timeout(CHECK_PATIENCE, TURNS.acquire())
+    let turn = tokio::time::timeout(CHECK_PATIENCE, TURNS.acquire())
         .await
         .map_err(|_| PageError::Busy)?;
     let user = app
@@ -163,6 +163,8 @@ pub(crate) async fn check_password(
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let password = password.to_owned();
     let right = tokio::task::spawn_blocking(move || {
+        // Held until the work is done, also when the caller has gone meanwhile.
+        let _turn = turn;
         let known = hash.is_some();
         // Without an account, only for the time it takes.
         access::verify_password(&hash.unwrap_or_else(|| NOBODY.clone()), &password) && known

@@ -171,15 +171,10 @@ pub(crate) async fn inspect(
 impl Inspection {
     /// Maps the columns as an earlier import did.
     fn map_as(&mut self, earlier: &ImportOptions) {
-        let mapping = &earlier.mapping.columns;
-        for (column, shown) in self
-            .options
-            .mapping
-            .columns
-            .iter_mut()
-            .zip(&mut self.columns)
-        {
-            let known = mapping.iter().find(|known| known.column == column.column);
+        let names = self.options.header.clone();
+        let known = earlier.mapping.entries_for(&names);
+        let columns = self.options.mapping.columns.iter_mut();
+        for ((column, shown), known) in columns.zip(&mut self.columns).zip(known) {
             column.clone_from(known.unwrap_or(&ColumnMapping {
                 column: column.column.clone(),
                 field: None,
@@ -278,6 +273,8 @@ fn keep(
                 copy.persist(&path).map_err(|error| error.error)?;
             }
         }
+        // The name must survive a power cut, too.
+        File::open(folder)?.sync_all()?;
     }
     Ok((hash, size))
 }

@@ -27,6 +27,7 @@ pub(crate) async fn preview(
     let policy = Policy::standard(source.settings.mode, &source.settings.namespace);
     let mut records = stream::records(&prepared, 0);
     let mut known = Known::new();
+    // The numbers that the run would give, if nobody else creates contacts meanwhile.
     let mut last = app.store.count_contacts(source.workspace).await?;
     let mut totals = Totals::default();
     while let Some(mut deliveries) = records.next().await? {
@@ -56,6 +57,7 @@ pub(crate) async fn preview(
             prepared.binding.schema(),
             &mut next,
         );
+        known.take_writes(); // Nothing is written.
         totals.add(&plan.totals());
         for (delivery, step) in deliveries.iter().zip(&plan.steps) {
             each(delivery, step);

@@ -33,9 +33,6 @@ pub(crate) struct Incoming {
 /// Why a delivery was refused as a whole.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveError {
-    /// The source is paused.
-    #[error("source `{0}` is paused; its administrator can resume it on Admin Settings > Sources")]
-    Paused(String),
     /// The source's mapping does not fit.
     #[error("{}", .0.join("; "))]
     Mapping(Vec<String>),
@@ -66,22 +63,27 @@ thread_local! {
 }
 
 /// Reads, normalises and commits records in order; answers when they are on disk. A body that is no record becomes a
-/// failure in the log.
+/// failure in the log, and so does every record of a paused source; that one leaves its idempotency key unused, so that
+/// it can be sent again.
 pub(crate) async fn receive(
     app: &App,
     source: &Source,
     records: Vec<Incoming>,
 ) -> Result<Vec<Delivered>, ReceiveError> {
-    if source.paused {
-        return Err(ReceiveError::Paused(source.settings.name.clone()));
-    }
     let bound = bound(app, source).await?;
-    let deliveries = NORMALISER.with(|normaliser| {
+    let mut deliveries: Vec<Delivery> = NORMALISER.with(|normaliser| {
         records
             .into_iter()
             .map(|one| delivery(one, normaliser, &bound))
             .collect()
     });
+    if source.paused {
+        for delivery in &mut deliveries {
+            let issue = Issue::of_record(&Problem::SourcePaused);
+            delivery.candidate.issues.insert(0, issue);
+            delivery.idempotency = None;
+        }
+    }
     let batch = Batch {
         workspace: source.workspace,
         source: source.id,

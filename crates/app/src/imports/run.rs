@@ -125,6 +125,10 @@ async fn commit_all(
     let mut cursor = import.cursor;
     loop {
         let deliveries = next_batch(&mut records).await?;
+        if deliveries.is_empty() && cursor < prepared.records {
+            // The readers are gone before the end of the file: whoever comes next goes on here.
+            return Err(Stopped::Run(RunError::Store(StoreError::Closed)));
+        }
         if deliveries.is_empty() {
             return Ok(Ended::AtTheEnd);
         }
@@ -194,10 +198,10 @@ impl Heartbeat {
                     .renew_lease(workspace, id, lease, clock::now(), LEASE_MILLIS)
                     .await
                 {
-                    Ok(true) => {}
                     Ok(false) => told.store(true, Ordering::Relaxed),
-                    // The next commit meets the same error and reports it.
-                    Err(_) => return,
+                    Err(StoreError::LeaseLost) => return,
+                    // Trouble passes, or the next commit reports it.
+                    Ok(true) | Err(_) => {}
                 }
             }
         });

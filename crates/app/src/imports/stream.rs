@@ -22,6 +22,9 @@ use crate::imports::options::ImportOptions;
 /// Records that a thread normalises in one go.
 const CHUNK: usize = 1_000;
 
+/// Text of records that are normalised in one go, at most, give or take one record.
+const CHUNK_BYTES: usize = 1 << 20;
+
 /// Chunks that may wait, so that memory stays flat whatever the size of the file.
 const WAITING: usize = 12;
 
@@ -70,7 +73,7 @@ pub(crate) async fn prepare(
                     evidence.observe(&record.record);
                 }
             }
-            binding.decide_dates(&evidence, &options.mapping, &header);
+            binding.decide_dates(&evidence);
             records
         } else {
             file.skip(u64::MAX)?
@@ -149,7 +152,7 @@ fn read(
     )?;
     file.skip(skip)?;
     loop {
-        let records = file.take(CHUNK)?;
+        let records = chunk(&mut file)?;
         if records.is_empty() {
             return Ok(());
         }
@@ -160,6 +163,18 @@ fn read(
             return Ok(());
         }
     }
+}
+
+/// The next records: [`CHUNK`] of them, or fewer if they are large.
+fn chunk(file: &mut CsvFile<File>) -> Result<Vec<CsvRecord>, ReadError> {
+    let mut records = Vec::with_capacity(CHUNK);
+    let mut record = CsvRecord::default();
+    let mut bytes = 0;
+    while records.len() < CHUNK && bytes < CHUNK_BYTES && file.next(&mut record)? {
+        bytes += record.raw.len();
+        records.push(std::mem::take(&mut record));
+    }
+    Ok(records)
 }
 
 fn normalise(work: &std::sync::Mutex<mpsc::Receiver<Work>>, binding: &Binding) {

@@ -98,3 +98,14 @@ fn a_place_that_cannot_be_written_is_named_before_anything_is_imported() {
         .says(&["nowhere/failed.csv"]);
     assert!(workspace.attempts(&[]).is_empty());
 }
+
+#[test]
+fn the_imported_file_is_not_overwritten_by_its_failed_rows() {
+    let workspace = Workspace::new();
+    let text = "Name,Email\nAnna,anna@example.com\nBen,nope\n";
+    workspace.write("a.csv", text);
+    let ran = workspace.run(&["import", "a.csv", "--failed-rows", "./a.csv", "--dry-run"]);
+    assert!(ran.err.contains("choose another name"), "{ran:?}");
+    ran.code(2);
+    assert_eq!(workspace.read("a.csv"), text);
+}

@@ -115,8 +115,13 @@ fn a_paused_source_refuses_and_a_resumed_one_takes() {
     );
     desk.batch("desk", "application/x-ndjson", "{}")
         .is_problem(423, "source-paused");
-    // What came before can still be read.
-    assert_eq!(desk.get("/api/v1/logs/summary").json()["counts"]["all"], 1);
+    // The refused record stands in the log; what came before can still be read.
+    let counts = desk.get("/api/v1/logs/summary").json()["counts"].clone();
+    assert_eq!((&counts["all"], &counts["failure"]), (&json!(2), &json!(1)));
+    let id = problem["attempt_id"].as_str().unwrap();
+    let attempt = desk.get(&format!("/api/v1/logs/{id}")).json();
+    assert_eq!(attempt["issues"][0]["code"], "source.paused");
+    assert_eq!(attempt["email"], "a@example.com");
     admin.patch("/api/v1/sources/desk", &json!({"paused": false}));
     assert_eq!(desk.deliver("desk", &record).status, 200);
 }

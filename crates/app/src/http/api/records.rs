@@ -43,7 +43,8 @@ const KEPT: usize = 64 << 10;
 /// with `Idempotency-Replayed: true`, and no second attempt is made. The same key with another body is answered with
 /// 409.
 ///
-/// A paused source is answered with 423; pausing and resuming take effect within a second.
+/// A paused source is answered with 423 and the record stands in the log as a failure; pausing and resuming take effect
+/// within a second.
 #[utoipa::path(
     post,
     path = "/sources/{source}/contacts",
@@ -78,7 +79,7 @@ pub(crate) async fn deliver(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let source = api.deliver_to(&caller, &name).await?;
+    let source = api.source(&caller, &name).await?;
     let (parts, body) = request.into_parts();
     match body::media_type(&parts.headers)?.as_deref() {
         Some(media_type) if body::is_json(media_type) => {}
@@ -191,7 +192,7 @@ fn answer(api: &Api, source: &Source, delivered: Delivered) -> Result<Response, 
         (Some(Action::Created), Some(id)) => Some(format!("/api/v1/contacts/{id}")),
         _ => None,
     };
-    let mut response = if let Some(problem) = refused_body(api, &attempt) {
+    let mut response = if let Some(problem) = refused_body(api, source, &attempt) {
         problem.into_response()
     } else {
         let status = status(&attempt);
@@ -219,11 +220,8 @@ fn status(attempt: &Attempt) -> StatusCode {
 }
 
 /// The problem of a body that was no record; it stands in the log, too.
-fn refused_body(api: &Api, attempt: &Attempt) -> Option<Problem> {
-    let issue = attempt
-        .issues
-        .iter()
-        .find(|issue| issue.field.is_none() && issue.code.starts_with("record."))?;
+fn refused_body(api: &Api, source: &Source, attempt: &Attempt) -> Option<Problem> {
+    let issue = attempt.issues.iter().find(|issue| issue.field.is_none())?;
     let problem = match issue.code.as_str() {
         "record.unreadable" => Problem::new(
             Kind::Record,
@@ -232,6 +230,7 @@ fn refused_body(api: &Api, attempt: &Attempt) -> Option<Problem> {
                 issue.message
             ),
         ),
+        "source.paused" => Problem::source_paused(&source.settings.name),
         "record.too_large" => Problem::too_large(
             api.app.config.max_record_bytes,
             "max_record_bytes",
