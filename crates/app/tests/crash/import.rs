@@ -27,13 +27,22 @@ fn a_killed_import_goes_on_where_it_stopped() {
         let path = file.to_str().expect("a temporary path is UTF-8");
         let summary = loop {
             let written = place.written();
+            let newest = kills.is_after_a_batch().then(|| place.newest());
             let mut import = place.start(&["import", path, "--json"]);
             // A successor of a killed one first waits for its lease to end.
             wait_for("the import to write", || {
                 (import.ended().is_some() || place.written() != written).then_some(())
             });
             let ended = match kills.delay() {
-                Some(delay) => import.ends_within(delay),
+                Some(delay) => match &newest {
+                    Some(newest) => {
+                        wait_for("a batch to be committed", || {
+                            (import.ended().is_some() || place.newest() != *newest).then_some(())
+                        });
+                        import.ends_within(kills.soon())
+                    }
+                    None => import.ends_within(delay),
+                },
                 None => Some(wait_for("the import to end", || import.ended())),
             };
             if ended.is_none() {

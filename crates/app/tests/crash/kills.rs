@@ -50,6 +50,17 @@ impl Kills {
         Some(Duration::from_micros(self.random.below(micros)))
     }
 
+    /// Whether the next kill comes soon after a batch was committed. Every second one does, so that on a machine of any
+    /// speed some imports are killed in their middle.
+    pub(crate) fn is_after_a_batch(&self) -> bool {
+        self.left.is_multiple_of(2)
+    }
+
+    /// How long to wait before a kill that comes soon after a batch.
+    pub(crate) fn soon(&mut self) -> Duration {
+        Duration::from_millis(self.random.below(150))
+    }
+
     /// Counts a kill.
     pub(crate) fn count(&mut self) {
         self.left -= 1;

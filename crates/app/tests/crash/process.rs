@@ -111,6 +111,11 @@ impl Place {
         Written(written.and_then(|file| Some((file.len(), file.modified().ok()?))))
     }
 
+    /// The newest attempt of the log, as it is printed.
+    pub(crate) fn newest(&self) -> String {
+        self.run(&["log", "--since", "all", "--limit", "1", "--format", "json"])
+    }
+
     /// All attempts of the log, newest first.
     pub(crate) fn log(&self) -> Vec<Value> {
         json_lines(&self.run(&["log", "--since", "all", "--format", "json"]))

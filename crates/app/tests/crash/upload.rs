@@ -52,7 +52,17 @@ fn an_upload_goes_on_by_itself_when_its_server_was_killed() {
                     Some(api.import(&server, &id)).filter(is_over)
                 });
             };
-            std::thread::sleep(delay);
+            if kills.is_after_a_batch() {
+                let before = api.import(&server, &id)["totals"]["records"].clone();
+                wait_for("a batch to be committed", || {
+                    let import = api.import(&server, &id);
+                    let moved = import["totals"]["records"] != before;
+                    (moved || is_over(&import)).then_some(())
+                });
+                std::thread::sleep(kills.soon());
+            } else {
+                std::thread::sleep(delay);
+            }
             server.kill();
             kills.count();
             server = place.serve();
