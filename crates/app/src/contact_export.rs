@@ -100,7 +100,7 @@ fn write_line(bytes: &mut Vec<u8>, stored: &StoredContact, schema: &Schema) {
 
 #[cfg(test)]
 mod tests {
-    use rollbook_engine::contact::{Contact, ContactId};
+    use rollbook_engine::contact::{Contact, ContactId, Text, Texts};
     use rollbook_store::Timestamp;
 
     use super::*;
@@ -109,10 +109,10 @@ mod tests {
     fn a_contact_is_a_row_under_the_keys_of_its_fields() {
         let schema = Schema::built_in();
         let mut contact = Contact::new(ContactId(7));
-        contact.set_external_id("default", Some("001".to_owned()));
-        contact.set(FieldId::NAME, Some(Value::One("=Weber, Anna".to_owned())));
-        let phones = ["+4930123456", "+16502530000"].map(str::to_owned);
-        contact.set(FieldId::PHONE, Some(Value::Many(phones.to_vec())));
+        contact.set_external_id("default", Some("001".into()));
+        contact.set(FieldId::NAME, Some(Value::One("=Weber, Anna".into())));
+        let phones = ["+4930123456", "+16502530000"].map(Text::from);
+        contact.set(FieldId::PHONE, Some(Value::Many(Texts::from_iter(phones))));
         let stored = StoredContact {
             contact,
             created_at: Timestamp(0),

@@ -32,8 +32,16 @@ impl Sight {
         if self == Sight::Full {
             return attempt;
         }
-        attempt.shown.phone = attempt.shown.phone.as_deref().map(mask_phone);
-        attempt.shown.email = attempt.shown.email.as_deref().map(mask_email);
+        attempt.shown.phone = attempt
+            .shown
+            .phone
+            .as_deref()
+            .map(|phone| mask_phone(phone).into());
+        attempt.shown.email = attempt
+            .shown
+            .email
+            .as_deref()
+            .map(|email| mask_email(email).into());
         for change in &mut attempt.changes {
             let Some(mask) = mask_of(&change.field) else {
                 continue;
@@ -49,7 +57,7 @@ impl Sight {
             }
         }
         for note in &mut attempt.notes {
-            note.message = without_quote(&note.message);
+            note.message = without_quote(&note.message).into();
         }
         attempt
     }
@@ -85,8 +93,8 @@ fn mask_of(field: &str) -> Option<fn(&str) -> String> {
 
 fn masked(value: &Value, mask: fn(&str) -> String) -> Value {
     match value {
-        Value::One(text) => Value::One(mask(text)),
-        Value::Many(texts) => Value::Many(texts.iter().map(|text| mask(text)).collect()),
+        Value::One(text) => Value::One(mask(text).into()),
+        Value::Many(texts) => Value::Many(texts.iter().map(|text| mask(text).into()).collect()),
     }
 }
 

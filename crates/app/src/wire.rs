@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use rollbook_engine::attempt::{Action, ImportResult, Totals};
 use rollbook_engine::change::Change;
-use rollbook_engine::contact::IdentifierKind;
 use rollbook_engine::contact::Value;
+use rollbook_engine::contact::{IdentifierKind, Text};
 use rollbook_engine::issue::{Issue, Note};
 use rollbook_engine::schema::{FieldId, Schema};
 use rollbook_store::Timestamp;
@@ -118,10 +118,10 @@ impl AttemptJson {
             result: attempt.result,
             action: attempt.action,
             matched_on: attempt.matched_on.map(IdentifierKind::key),
-            name: attempt.shown.name,
-            phone: attempt.shown.phone,
-            email: attempt.shown.email,
-            external_id: attempt.shown.external_id,
+            name: attempt.shown.name.map(String::from),
+            phone: attempt.shown.phone.map(String::from),
+            email: attempt.shown.email.map(String::from),
+            external_id: attempt.shown.external_id.map(String::from),
             source,
             import_id: attempt.import.map(|id| id.to_string()),
             row: attempt.row,
@@ -186,8 +186,8 @@ impl ContactJson {
             .clone()
             .map(|(namespace, id)| IdentifierJson {
                 kind: IdentifierKind::ExternalId.key(),
-                namespace: Some(namespace.clone()),
-                value: id.clone(),
+                namespace: Some(namespace.to_string()),
+                value: id.to_string(),
             })
             .collect();
         for (kind, field) in [
@@ -198,22 +198,22 @@ impl ContactJson {
             identifiers.extend(texts.iter().map(|text| IdentifierJson {
                 kind: kind.key(),
                 namespace: None,
-                value: text.clone(),
+                value: text.to_string(),
             }));
         }
         let field = |(id, value): &(FieldId, Value)| {
             let value = match value {
-                Value::One(text) => text.clone().into(),
-                Value::Many(texts) => texts.clone().into(),
+                Value::One(text) => text.as_str().into(),
+                Value::Many(texts) => texts.iter().map(Text::as_str).collect(),
             };
-            (schema.key_of(*id), value)
+            (schema.key_of(*id).into_string(), value)
         };
         ContactJson {
             id: contact.id.to_string(),
-            name: contact.name(),
+            name: contact.name().map(String::from),
             fields: contact.values.iter().map(field).collect(),
             external_ids: external
-                .map(|(namespace, id)| (namespace.clone(), id.clone().into()))
+                .map(|(namespace, id)| (namespace.to_string(), id.as_str().into()))
                 .collect(),
             identifiers,
             created_at: rfc3339(stored.created_at),

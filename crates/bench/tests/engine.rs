@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rollbook_bench::generate::{Column, DateStyle, Recipe, Row, Variant};
 use rollbook_engine::candidate::Candidate;
+use rollbook_engine::contact::Text;
 use rollbook_engine::mapping::{Locale, Mapping};
 use rollbook_engine::normalise::Normaliser;
 use rollbook_engine::record::{Header, Record};
@@ -84,16 +85,12 @@ fn compare(row: &Row, candidate: &Candidate, schema: &Schema) -> Result<(), Stri
         let read = candidate
             .field(field)
             .and_then(|given| given.texts().first())
-            .map_or("", String::as_str);
+            .map_or("", Text::as_str);
         if read != row.truth(column) {
             return Err(format!("{} is read as `{read}`", column.key()));
         }
     }
-    let codes: Vec<&str> = candidate
-        .issues
-        .iter()
-        .map(|issue| issue.code.as_str())
-        .collect();
+    let codes: Vec<&str> = candidate.issues.iter().map(|issue| &*issue.code).collect();
     let expected = match row.bad {
         None => &[][..],
         Some(Column::Phone) => &["phone.invalid"],

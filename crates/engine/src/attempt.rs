@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::{Candidate, Given};
-use crate::contact::{Contact, IdentifierKind};
+use crate::contact::{Contact, IdentifierKind, Text};
 use crate::plan::{Step, Verdict};
 use crate::policy::Policy;
 use crate::schema::FieldId;
@@ -65,13 +65,13 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Shown {
     /// The name.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// The primary phone number, in canonical text unless it could not be read.
-    pub phone: Option<String>,
+    pub phone: Option<Text>,
     /// The primary email address.
-    pub email: Option<String>,
+    pub email: Option<Text>,
     /// The External ID.
-    pub external_id: Option<String>,
+    pub external_id: Option<Text>,
 }
 
 impl Shown {
@@ -80,12 +80,12 @@ impl Shown {
         let stored = |field| {
             contact
                 .and_then(|contact| contact.value(field))
-                .map(|value| value.primary().to_owned())
+                .map(|value| value.primary().into())
         };
         let stored_id = || {
             contact
                 .and_then(|contact| contact.external_id(&policy.namespace))
-                .map(str::to_owned)
+                .map(Text::from)
         };
         Shown {
             name: candidate.name().or_else(|| contact.and_then(Contact::name)),
@@ -102,7 +102,7 @@ impl Shown {
                 .issues
                 .iter()
                 .find(|issue| issue.field.as_deref() == Some(key));
-            issue.and_then(|issue| issue.value.clone())
+            issue.and_then(|issue| issue.value.as_deref().map(Text::from))
         };
         Shown {
             name: candidate.name().or_else(|| raw("name")),
@@ -113,7 +113,7 @@ impl Shown {
     }
 }
 
-fn first(candidate: &Candidate, field: FieldId) -> Option<String> {
+fn first(candidate: &Candidate, field: FieldId) -> Option<Text> {
     candidate
         .field(field)
         .and_then(|given: &Given| given.texts().first())

@@ -1,6 +1,6 @@
 //! A candidate: what a record says about a contact, normalised, with the issues of what it could not say.
 
-use crate::contact::{Identifier, Value, whole_name};
+use crate::contact::{Identifier, Text, Texts, Value, whole_name};
 use crate::issue::{Issue, Note};
 use crate::policy::Policy;
 use crate::schema::FieldId;
@@ -11,14 +11,14 @@ pub enum Given {
     /// Its value replaces the field's.
     Set(Value),
     /// Its values join the field's.
-    Add(Vec<String>),
+    Add(Texts),
     /// It clears the field.
     Clear,
 }
 
 impl Given {
     /// The values that it brings.
-    pub fn texts(&self) -> &[String] {
+    pub fn texts(&self) -> &[Text] {
         match self {
             Given::Set(value) => value.texts(),
             Given::Add(texts) => texts,
@@ -71,7 +71,7 @@ impl Candidate {
             self.field(field)
                 .map_or(&[][..], Given::texts)
                 .iter()
-                .map(String::as_str)
+                .map(Text::as_str)
         };
         let external = texts(FieldId::EXTERNAL_ID)
             .map(|id| (Identifier::external_id(&policy.namespace, id), id));
@@ -81,11 +81,11 @@ impl Candidate {
     }
 
     /// The name that the record gives: the whole one, else first and last.
-    pub fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<Text> {
         let text = |field| {
             self.field(field)
                 .and_then(|given| given.texts().first())
-                .map(String::as_str)
+                .map(Text::as_str)
         };
         whole_name(
             text(FieldId::NAME),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::{Candidate, Given};
-use crate::contact::{Contact, Identifier, IdentifierKind, Value};
+use crate::contact::{Contact, Identifier, IdentifierKind, Text, Texts, Value};
 use crate::policy::Policy;
 use crate::schema::{FieldId, Schema};
 
@@ -11,7 +11,7 @@ use crate::schema::{FieldId, Schema};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The key of the field.
-    pub field: String,
+    pub field: Text,
     /// The value before.
     pub before: Option<Value>,
     /// The value after.
@@ -65,7 +65,7 @@ pub(crate) fn edits(candidate: &Candidate, contact: &Contact, policy: &Policy) -
 pub(crate) fn apply(edits: &[Edit], contact: &mut Contact, policy: &Policy) {
     for edit in edits {
         if edit.field == FieldId::EXTERNAL_ID {
-            let id = edit.after.as_ref().map(|value| value.primary().to_owned());
+            let id = edit.after.as_ref().map(|value| Text::from(value.primary()));
             contact.set_external_id(&policy.namespace, id);
         } else {
             contact.set(edit.field, edit.after.clone());
@@ -84,7 +84,7 @@ pub(crate) fn fill(given: Vec<(FieldId, Given)>, contact: &mut Contact, policy: 
         match value {
             None => {}
             Some(value) if field == FieldId::EXTERNAL_ID => {
-                contact.set_external_id(&policy.namespace, Some(value.primary().to_owned()));
+                contact.set_external_id(&policy.namespace, Some(Text::from(value.primary())));
             }
             Some(value) => contact.set(field, Some(value)),
         }
@@ -96,9 +96,8 @@ type BeforeAndAfter = (Option<Value>, Option<Value>);
 
 fn edit_external_id(before: Option<&str>, given: &Given) -> Option<BeforeAndAfter> {
     let after = given.texts().first();
-    let one = |id: &str| Value::One(id.to_owned());
-    (before != after.map(String::as_str))
-        .then(|| (before.map(one), after.map(String::as_str).map(one)))
+    let one = |id: &str| Value::One(id.into());
+    (before != after.map(Text::as_str)).then(|| (before.map(one), after.map(Text::as_str).map(one)))
 }
 
 /// Most values of most records are the stored ones, so nothing is copied before they are seen to differ.
@@ -116,7 +115,7 @@ fn merged(field: FieldId, before: Option<&Value>, given: &Given) -> Option<Value
         Given::Clear => None,
         Given::Set(value) => Some(value.clone()),
         Given::Add(texts) => {
-            let mut all = before.map_or_else(Vec::new, |value| value.texts().to_vec());
+            let mut all = before.map_or_else(Texts::new, |value| value.texts().into());
             for text in texts {
                 if !all.iter().any(|known| same_text(field, known, text)) {
                     all.push(text.clone());

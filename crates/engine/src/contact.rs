@@ -1,6 +1,8 @@
 //! A contact and the identifiers that find it.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::field::fold::lower;
 use crate::schema::FieldId;
@@ -15,14 +17,20 @@ impl std::fmt::Display for ContactId {
     }
 }
 
+/// A text of a contact. Most are short, and a short one needs no memory of its own.
+pub type Text = CompactString;
+
+/// Several texts, mostly one.
+pub type Texts = SmallVec<[Text; 1]>;
+
 /// A field's value in canonical text: one text, or a list of them for phones, emails, tags and multiple choices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
     /// A single value.
-    One(String),
+    One(Text),
     /// Several values, never none; the first is primary.
-    Many(Vec<String>),
+    Many(Texts),
 }
 
 impl Value {
@@ -30,12 +38,12 @@ impl Value {
     pub fn primary(&self) -> &str {
         match self {
             Value::One(text) => text,
-            Value::Many(texts) => texts.first().map_or("", String::as_str),
+            Value::Many(texts) => texts.first().map_or("", Text::as_str),
         }
     }
 
     /// All values.
-    pub fn texts(&self) -> &[String] {
+    pub fn texts(&self) -> &[Text] {
         match self {
             Value::One(text) => std::slice::from_ref(text),
             Value::Many(texts) => texts,
@@ -49,7 +57,7 @@ pub struct Contact {
     /// Its number.
     pub id: ContactId,
     /// `(namespace, External ID)`, at most one a namespace, in order of arrival.
-    pub external_ids: Vec<(String, String)>,
+    pub external_ids: SmallVec<[(Text, Text); 1]>,
     /// Values in order of field number; never of [`FieldId::EXTERNAL_ID`].
     pub values: Vec<(FieldId, Value)>,
 }
@@ -59,7 +67,7 @@ impl Contact {
     pub fn new(id: ContactId) -> Contact {
         Contact {
             id,
-            external_ids: Vec::new(),
+            external_ids: SmallVec::new(),
             values: Vec::new(),
         }
     }
@@ -95,7 +103,7 @@ impl Contact {
     }
 
     /// Sets or, with `None`, removes the External ID of a namespace.
-    pub fn set_external_id(&mut self, namespace: &str, external_id: Option<String>) {
+    pub fn set_external_id(&mut self, namespace: &str, external_id: Option<Text>) {
         let position = self
             .external_ids
             .iter()
@@ -103,13 +111,13 @@ impl Contact {
         match (position, external_id) {
             (Some(position), Some(id)) => self.external_ids[position].1 = id,
             (Some(position), None) => drop(self.external_ids.remove(position)),
-            (None, Some(id)) => self.external_ids.push((namespace.to_owned(), id)),
+            (None, Some(id)) => self.external_ids.push((namespace.into(), id)),
             (None, None) => {}
         }
     }
 
     /// The name as shown: the whole name, else first and last name.
-    pub fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<Text> {
         let text = |field| self.value(field).map(Value::primary);
         whole_name(
             text(FieldId::NAME),
@@ -141,11 +149,17 @@ pub(crate) fn whole_name(
     whole: Option<&str>,
     first: Option<&str>,
     last: Option<&str>,
-) -> Option<String> {
+) -> Option<Text> {
     match (whole, first, last) {
-        (Some(whole), _, _) => Some(whole.to_owned()),
-        (None, Some(first), Some(last)) => Some(format!("{first} {last}")),
-        (None, Some(part), None) | (None, None, Some(part)) => Some(part.to_owned()),
+        (Some(whole), _, _) => Some(whole.into()),
+        (None, Some(first), Some(last)) => {
+            let mut name = Text::with_capacity(first.len() + 1 + last.len());
+            name.push_str(first);
+            name.push(' ');
+            name.push_str(last);
+            Some(name)
+        }
+        (None, Some(part), None) | (None, None, Some(part)) => Some(part.into()),
         (None, None, None) => None,
     }
 }
@@ -209,16 +223,20 @@ impl IdentifierKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier {
     kind: IdentifierKind,
-    key: Box<str>,
+    key: Text,
 }
 
 impl Identifier {
     /// An External ID of a namespace; exact.
     pub fn external_id(namespace: &str, id: &str) -> Identifier {
         // The unit separator is a control character, so neither part can contain it.
+        let mut key = Text::with_capacity(namespace.len() + 1 + id.len());
+        key.push_str(namespace);
+        key.push('\u{1f}');
+        key.push_str(id);
         Identifier {
             kind: IdentifierKind::ExternalId,
-            key: [namespace, "\u{1f}", id].concat().into(),
+            key,
         }
     }
 

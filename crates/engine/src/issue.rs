@@ -2,7 +2,11 @@
 //!
 //! This is the only table of codes and texts. An issue changes the result of an attempt; a note never does.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+use crate::contact::Text;
 
 /// Why a value or a record could not be used, with what the message needs to know.
 ///
@@ -228,9 +232,9 @@ impl std::fmt::Display for Excerpt<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
     /// The key of the field; none when the issue is about the whole record.
-    pub field: Option<String>,
+    pub field: Option<Text>,
     /// The stable code.
-    pub code: String,
+    pub code: Cow<'static, str>,
     /// The sentence for people.
     pub message: String,
     /// The value as it was delivered, if the issue is about one.
@@ -241,8 +245,8 @@ impl Issue {
     /// An issue about a value of a field.
     pub fn of_value(field: &str, problem: &Problem, value: &str) -> Issue {
         Issue {
-            field: Some(field.to_owned()),
-            code: problem.code().to_owned(),
+            field: Some(field.into()),
+            code: problem.code().into(),
             message: problem.message(value),
             value: Some(value.to_owned()),
         }
@@ -252,7 +256,7 @@ impl Issue {
     pub fn of_record(problem: &Problem) -> Issue {
         Issue {
             field: None,
-            code: problem.code().to_owned(),
+            code: problem.code().into(),
             message: problem.message(""),
             value: None,
         }
@@ -263,11 +267,11 @@ impl Issue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The key of the field; none when the note is about the whole record.
-    pub field: Option<String>,
-    /// A stable code: `phone.zero_restored`, `blank.treated_as_blank`, `record.no_changes` …
-    pub code: String,
+    pub field: Option<Text>,
+    /// A stable code: `phone.zero_restored`, `value.treated_as_blank`, `record.no_changes` …
+    pub code: Cow<'static, str>,
     /// The sentence for people.
-    pub message: String,
+    pub message: Cow<'static, str>,
 }
 
 impl Note {
@@ -275,26 +279,35 @@ impl Note {
     pub fn no_changes() -> Note {
         Note {
             field: None,
-            code: "record.no_changes".to_owned(),
-            message: "The contact already stood like this: nothing was changed.".to_owned(),
+            code: "record.no_changes".into(),
+            message: "The contact already stood like this: nothing was changed.".into(),
+        }
+    }
+
+    /// A person was erased, and with them what this attempt said of them.
+    pub fn erased() -> Note {
+        Note {
+            field: None,
+            code: "record.erased".into(),
+            message: "What this record said was erased.".into(),
         }
     }
 
     /// A word such as `n/a` was read as no information.
     pub fn treated_as_blank(field: &str, word: &str) -> Note {
         Note {
-            field: Some(field.to_owned()),
-            code: "value.treated_as_blank".to_owned(),
-            message: format!("“{word}” was treated as blank."),
+            field: Some(field.into()),
+            code: "value.treated_as_blank".into(),
+            message: format!("“{word}” was treated as blank.").into(),
         }
     }
 
     /// A trunk zero that a spreadsheet dropped was put back.
     pub fn zero_restored(field: &str, value: &str) -> Note {
         Note {
-            field: Some(field.to_owned()),
-            code: "phone.zero_restored".to_owned(),
-            message: format!("“{value}” had lost its leading zero; it was put back."),
+            field: Some(field.into()),
+            code: "phone.zero_restored".into(),
+            message: format!("“{value}” had lost its leading zero; it was put back.").into(),
         }
     }
 }

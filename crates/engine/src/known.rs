@@ -6,17 +6,19 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::change::{Edit, apply};
-use crate::contact::{Contact, ContactId, Identifier};
+use crate::contact::{Contact, ContactId, Identifier, IdentifierKind};
 use crate::policy::Policy;
 
 /// Contacts found by identifier.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    contacts: HashMap<ContactId, Contact>,
-    owners: HashMap<Identifier, ContactId>,
-    written: HashMap<ContactId, Written>,
-    moved: HashMap<Identifier, Option<ContactId>>,
+    contacts: HashMap<ContactId, Contact, RandomState>,
+    owners: HashMap<Identifier, ContactId, RandomState>,
+    written: HashMap<ContactId, Written, RandomState>,
+    moves: Vec<Move>,
 }
 
 /// How a contact came to differ from what is stored.
@@ -28,21 +30,38 @@ pub enum Written {
     Updated,
 }
 
-/// What planning did to contacts and identifiers since the last [`Known::take_writes`].
+/// An identifier that a contact won or lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The identifier.
+    pub identifier: Identifier,
+    /// The contact.
+    pub contact: ContactId,
+    /// Whether it finds the contact now; if not, it did before.
+    pub won: bool,
+}
+
+/// What planning did to contacts and identifiers.
 #[derive(Debug, Default)]
 pub struct Writes {
     /// New contacts in order of their numbers, as they are after the last record.
     pub created: Vec<Contact>,
     /// Changed contacts in order of their numbers, as they are after the last record.
     pub updated: Vec<Contact>,
-    /// The new owner of each identifier that changed hands; none if it finds nobody any more.
-    pub identifiers: Vec<(Identifier, Option<ContactId>)>,
+    /// What happened to identifiers, in order.
+    pub moves: Vec<Move>,
 }
 
 impl Known {
     /// Nobody is known.
     pub fn new() -> Known {
         Known::default()
+    }
+
+    /// Makes room for so many contacts.
+    pub fn reserve(&mut self, contacts: usize) {
+        self.contacts.reserve(contacts);
+        self.owners.reserve(contacts * IdentifierKind::ALL.len());
     }
 
     /// Takes in a stored contact; one that is known already keeps its newer state.
@@ -91,7 +110,11 @@ impl Known {
         let new: Vec<Identifier> = contact.identifiers().collect();
         for identifier in old.iter().filter(|identifier| !new.contains(identifier)) {
             self.owners.remove(identifier);
-            self.moved.insert(identifier.clone(), None);
+            self.moves.push(Move {
+                identifier: identifier.clone(),
+                contact: id,
+                won: false,
+            });
         }
         for identifier in new
             .into_iter()
@@ -101,29 +124,38 @@ impl Known {
         }
     }
 
-    /// What is to be written, leaving nothing to write.
-    pub fn take_writes(&mut self) -> Writes {
+    /// What is to be written.
+    pub fn into_writes(mut self) -> Writes {
         let mut writes = Writes {
-            identifiers: self.moved.drain().collect(),
+            moves: self.moves,
             ..Writes::default()
         };
-        for (id, written) in self.written.drain() {
-            let Some(contact) = self.contacts.get(&id) else {
+        for (id, written) in self.written {
+            let Some(contact) = self.contacts.remove(&id) else {
                 continue;
             };
             match written {
-                Written::Created => writes.created.push(contact.clone()),
-                Written::Updated => writes.updated.push(contact.clone()),
+                Written::Created => writes.created.push(contact),
+                Written::Updated => writes.updated.push(contact),
             }
         }
         writes.created.sort_unstable_by_key(|contact| contact.id);
         writes.updated.sort_unstable_by_key(|contact| contact.id);
-        writes.identifiers.sort_unstable();
         writes
+    }
+
+    /// Forgets what was to be written, for a dry run: the contacts stay as planned.
+    pub fn write_nothing(&mut self) {
+        self.written.clear();
+        self.moves.clear();
     }
 
     fn own(&mut self, identifier: Identifier, owner: ContactId) {
         self.owners.insert(identifier.clone(), owner);
-        self.moved.insert(identifier, Some(owner));
+        self.moves.push(Move {
+            identifier,
+            contact: owner,
+            won: true,
+        });
     }
 }

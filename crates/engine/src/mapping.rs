@@ -329,6 +329,15 @@ impl Binding {
             .any(|column| is_date(&column.field.kind))
     }
 
+    /// The columns of dates.
+    pub fn date_columns(&self) -> Vec<usize> {
+        let dates = self
+            .columns
+            .iter()
+            .filter(|column| is_date(&column.field.kind));
+        dates.map(|column| column.column).collect()
+    }
+
     /// Starts collecting what the values of the date columns say about the order of day and month.
     pub fn evidence(&self) -> Evidence {
         let columns = self

@@ -1,7 +1,7 @@
 //! Which contact does a record speak of?
 
 use crate::candidate::Candidate;
-use crate::contact::{ContactId, IdentifierKind};
+use crate::contact::{ContactId, IdentifierKind, Text};
 use crate::known::Known;
 use crate::policy::{Matching, Policy};
 
@@ -20,7 +20,7 @@ pub struct Taken {
     /// Its kind.
     pub kind: IdentifierKind,
     /// The value in canonical text.
-    pub value: String,
+    pub value: Text,
     /// The contact that has it.
     pub owner: ContactId,
 }
@@ -44,7 +44,7 @@ fn standard(candidate: &Candidate, known: &Known, policy: &Policy) -> Match {
         if owner.id != matched {
             taken.push(Taken {
                 kind: identifier.kind(),
-                value: value.to_owned(),
+                value: value.into(),
                 owner: owner.id,
             });
         }

@@ -1,7 +1,10 @@
 //! Normalising: one record against a binding becomes a candidate.
 
+use compact_str::ToCompactString;
+use smallvec::smallvec;
+
 use crate::candidate::{Candidate, Given};
-use crate::contact::Value;
+use crate::contact::{Text, Texts, Value};
 use crate::field::blank::Blank;
 use crate::field::date::{self, DateDecision, DateOptions};
 use crate::field::phone::PhoneReader;
@@ -140,7 +143,10 @@ impl Reading<'_> {
                             .notes
                             .push(Note::zero_restored(&column.field.key, &part));
                     }
-                    self.give(column, Value::Many(vec![parsed.number.into_string()]));
+                    self.give(
+                        column,
+                        Value::Many(smallvec![parsed.number.into_string().into()]),
+                    );
                 }
                 Err(problem) => self.issue(column, &problem, &part),
             }
@@ -170,7 +176,7 @@ impl Reading<'_> {
         read: Result<email::EmailAddress, Problem>,
     ) {
         match read {
-            Ok(address) => self.give(column, Value::Many(vec![address.into_string()])),
+            Ok(address) => self.give(column, Value::Many(smallvec![address.into_string().into()])),
             Err(problem) => self.issue(column, &problem, text),
         }
     }
@@ -192,7 +198,7 @@ impl Reading<'_> {
                 None => given.push(value),
             };
         };
-        let mut texts = position.map_or_else(Vec::new, |at| given[at].1.texts().to_vec());
+        let mut texts = position.map_or_else(Texts::new, |at| given[at].1.texts().into());
         for text in new {
             if !texts
                 .iter()
@@ -223,7 +229,7 @@ impl Reading<'_> {
         match slot {
             None => given.push((column.field.id, Given::Clear)),
             Some((_, slot @ Given::Add(_))) => {
-                *slot = Given::Set(Value::Many(slot.texts().to_vec()));
+                *slot = Given::Set(Value::Many(slot.texts().into()));
             }
             Some((_, Given::Set(_) | Given::Clear)) => {}
         }
@@ -239,15 +245,15 @@ impl Reading<'_> {
 /// Reads the text of every kind of field but phones and emails.
 fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
     let kind = &column.field.kind;
-    let one = |text: String| Ok(Said::Value(Value::One(text)));
+    let one = |text: &str| Ok(Said::Value(Value::One(text.into())));
     match kind {
         FieldKind::ExternalId => match external_id::ExternalId::parse(tidy)? {
-            Some(id) => one(id.into_string()),
+            Some(id) => one(&id.into_string()),
             None => Ok(Said::Nothing),
         },
         FieldKind::Name | FieldKind::Text | FieldKind::LongText => {
             text::check(tidy, kind.max_chars(), *kind == FieldKind::LongText)?;
-            one(tidy.to_owned())
+            one(tidy)
         }
         FieldKind::Date { partial } => {
             let options = DateOptions {
@@ -255,11 +261,10 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
                 ..DateOptions::FULL
             };
             let date = date::parse_in_column(tidy, &column.dates, options);
-            one(date
-                .map_err(|problem| contradicted(column, problem))?
-                .to_string())
+            let date = date.map_err(|problem| contradicted(column, problem))?;
+            Ok(Said::Value(Value::One(date.to_compact_string())))
         }
-        FieldKind::Time => one(time::parse(tidy)?),
+        FieldKind::Time => one(&time::parse(tidy)?),
         FieldKind::DateTime => {
             date::parse_in_column(tidy, &column.dates, DateOptions::FULL)
                 .map_err(|problem| contradicted(column, problem))?;
@@ -267,25 +272,25 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
                 DateDecision::Decided(order) => Some(order),
                 _ => None,
             };
-            one(time::parse_date_time(tidy, order, DateOptions::FULL)?)
+            one(&time::parse_date_time(tidy, order, DateOptions::FULL)?)
         }
-        FieldKind::Language => one(language::parse(tidy)?),
-        FieldKind::Country => one(country::parse(tidy)?.to_string()),
+        FieldKind::Language => one(&language::parse(tidy)?),
+        FieldKind::Country => one(country::parse(tidy)?),
         FieldKind::Tags => {
             let tags = tags::parse(tidy)?;
             Ok(if tags.is_empty() {
                 Said::Nothing
             } else {
-                Said::Value(Value::Many(tags))
+                Said::Value(Value::Many(tags.into_iter().map(Text::from).collect()))
             })
         }
-        FieldKind::Number => one(number::parse(tidy)?),
-        FieldKind::Boolean => one(boolean::parse(tidy)?.to_owned()),
-        FieldKind::Choice(options) => one(choice::parse(tidy, options)?.to_owned()),
+        FieldKind::Number => one(&number::parse(tidy)?),
+        FieldKind::Boolean => one(boolean::parse(tidy)?),
+        FieldKind::Choice(options) => one(choice::parse(tidy, options)?),
         FieldKind::Choices(options) => {
-            let codes: Vec<String> = choice::parse_many(tidy, options)?
+            let codes: Texts = choice::parse_many(tidy, options)?
                 .into_iter()
-                .map(str::to_owned)
+                .map(Text::from)
                 .collect();
             Ok(if codes.is_empty() {
                 Said::Nothing
@@ -296,7 +301,7 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
         FieldKind::Url => {
             let url = url::parse(tidy)?;
             text::check(&url, kind.max_chars(), false)?;
-            one(url.into_owned())
+            one(&url)
         }
         FieldKind::Phone | FieldKind::Email => Ok(Said::Nothing), // Read by the cell, above.
     }

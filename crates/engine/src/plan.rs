@@ -222,7 +222,8 @@ fn taken_issue(taken: &Taken, known: &Known, schema: &Schema) -> Issue {
     let owner_name = known
         .contact(taken.owner)
         .and_then(Contact::name)
-        .unwrap_or_default();
+        .unwrap_or_default()
+        .into_string();
     let problem = Problem::IdentifierTaken {
         owner: taken.owner.0,
         owner_name,

@@ -47,6 +47,14 @@ impl Record {
         Record::default()
     }
 
+    /// An empty record with room for so many cells and bytes of text.
+    pub fn with_capacity(cells: usize, bytes: usize) -> Record {
+        Record {
+            text: String::with_capacity(bytes),
+            cells: Vec::with_capacity(cells),
+        }
+    }
+
     /// Removes all cells and keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
@@ -83,6 +91,11 @@ impl Record {
             }
         }
         self.cells.push((CellKind::List, self.text.len()));
+    }
+
+    /// For how many cells there is room.
+    pub fn capacity(&self) -> usize {
+        self.cells.capacity()
     }
 
     /// How many cells the record has.

@@ -1,5 +1,6 @@
 //! The fields a workspace's contacts can have.
 
+use crate::contact::Text;
 use crate::field::choice::ChoiceOption;
 
 /// The number of a field in its workspace: built-in fields have the constants below, custom ones count up from
@@ -166,9 +167,11 @@ impl Schema {
     }
 
     /// The key of a field, or `field_<number>` for one that was removed since.
-    pub fn key_of(&self, id: FieldId) -> String {
-        self.by_id(id)
-            .map_or_else(|| format!("field_{}", id.0), |field| field.key.clone())
+    pub fn key_of(&self, id: FieldId) -> Text {
+        match self.by_id(id) {
+            Some(field) => field.key.as_str().into(),
+            None => compact_str::format_compact!("field_{}", id.0),
+        }
     }
 }
 

@@ -90,10 +90,7 @@ fn text(contact: &Contact, field: FieldId) -> Option<&str> {
 }
 
 fn codes(step: &Step) -> Vec<&str> {
-    step.issues
-        .iter()
-        .map(|issue| issue.code.as_str())
-        .collect()
+    step.issues.iter().map(|issue| &*issue.code).collect()
 }
 
 #[track_caller]
@@ -155,8 +152,8 @@ fn a_new_external_id_replaces_the_old_one_of_a_contact_found_by_phone() {
     assert_updated(&step, 1, IdentifierKind::Phone);
     assert_eq!(step.changes.len(), 1);
     assert_eq!(step.changes[0].field, "external_id");
-    assert_eq!(step.changes[0].before, Some(Value::One("1".to_owned())));
-    assert_eq!(step.changes[0].after, Some(Value::One("2".to_owned())));
+    assert_eq!(step.changes[0].before, Some(Value::One("1".into())));
+    assert_eq!(step.changes[0].after, Some(Value::One("2".into())));
     let old = world.import(Mode::Automatic, &[("external_id", "1")]);
     assert_eq!(
         old.outcome().action,

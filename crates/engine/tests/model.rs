@@ -382,7 +382,7 @@ impl World {
                 self.binding.schema(),
                 &mut next,
             );
-            let writes = known.take_writes();
+            let writes = known.into_writes();
             for contact in writes.updated {
                 let at = usize::try_from(contact.id.0).expect("small") - 1;
                 stored[at] = contact;
@@ -421,7 +421,10 @@ fn seen(step: &Step) -> Expected {
     let mut issues: Vec<(String, String)> = step
         .issues
         .iter()
-        .map(|issue| (issue.field.clone().unwrap_or_default(), issue.code.clone()))
+        .map(|issue| {
+            let field = issue.field.as_deref().unwrap_or_default();
+            (field.to_owned(), issue.code.clone().into_owned())
+        })
         .collect();
     issues.sort();
     Expected {
@@ -436,20 +439,18 @@ fn seen(step: &Step) -> Expected {
 
 /// The engine's contact as the model sees a person: the pool's values read back from the canonical texts.
 fn person(contact: &Contact) -> Person {
-    let last_digit = |text: &String| {
+    let last_digit = |text: &str| {
         let local = text.split('@').next().unwrap_or_default();
         local.bytes().last().map_or(0, |digit| digit - b'0')
     };
     let list = |field| {
-        contact
-            .value(field)
-            .map_or_else(Vec::new, |v| v.texts().iter().map(last_digit).collect())
+        contact.value(field).map_or_else(Vec::new, |v| {
+            v.texts().iter().map(|text| last_digit(text)).collect()
+        })
     };
     Person {
         id: contact.id.0,
-        external_id: contact
-            .external_id("default")
-            .map(|id| last_digit(&id.to_owned())),
+        external_id: contact.external_id("default").map(last_digit),
         phones: list(FieldId::PHONE),
         emails: list(FieldId::EMAIL),
         city: list(FieldId::CITY).first().copied(),

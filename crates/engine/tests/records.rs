@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollbook_engine::candidate::{Candidate, Given};
-use rollbook_engine::contact::Value;
+use rollbook_engine::contact::{Text, Texts, Value};
 use rollbook_engine::field::choice::ChoiceOption;
 use rollbook_engine::field::date::DateOrder;
 use rollbook_engine::mapping::{Binding, Locale, Mapping, MappingError, WriteMode};
@@ -143,11 +143,7 @@ fn every_kind_of_field_reads_its_values() {
 #[test]
 fn a_blank_word_is_noted_and_a_restored_zero_too() {
     let candidate = read(&[("city", "unknown"), ("phone", "301234567")]);
-    let notes: Vec<_> = candidate
-        .notes
-        .iter()
-        .map(|note| note.code.as_str())
-        .collect();
+    let notes: Vec<_> = candidate.notes.iter().map(|note| &*note.code).collect();
     assert_eq!(
         notes,
         ["value.treated_as_blank"],
@@ -161,7 +157,7 @@ fn the_records_own_country_decides_how_its_phone_is_read() {
     let candidate = read(&[("phone", "07400 123456"), ("country", "GB")]);
     assert_eq!(
         candidate.field(FieldId::PHONE).map(Given::texts),
-        Some(&["+447400123456".to_owned()][..])
+        Some(&["+447400123456".into()][..])
     );
 }
 
@@ -175,17 +171,17 @@ fn columns_of_one_list_field_collect_and_of_a_single_one_the_last_filled_counts(
     ]);
     assert_eq!(
         candidate.field(FieldId::PHONE).map(Given::texts),
-        Some(&["+49301234567".to_owned()][..])
+        Some(&["+49301234567".into()][..])
     );
     assert_eq!(
         candidate.field(FieldId::CITY),
-        Some(&Given::Set(Value::One("Kiel".to_owned())))
+        Some(&Given::Set(Value::One("Kiel".into())))
     );
     let candidate = read(&[("email", "a@x.example"), ("email", "b@x.example")]);
-    let both = vec!["a@x.example".to_owned(), "b@x.example".to_owned()];
+    let both = ["a@x.example", "b@x.example"].map(Text::from);
     assert_eq!(
         candidate.field(FieldId::EMAIL),
-        Some(&Given::Set(Value::Many(both)))
+        Some(&Given::Set(Value::Many(Texts::from_iter(both))))
     );
 }
 
@@ -203,11 +199,11 @@ fn json_cells_may_be_absent_null_and_lists() {
     assert_eq!(candidate.field(FieldId::CITY), Some(&Given::Clear));
     assert_eq!(
         candidate.field(FieldId::PHONE).map(Given::texts),
-        Some(&["+49301234567".to_owned()][..])
+        Some(&["+49301234567".into()][..])
     );
     assert_eq!(
         candidate.field(FieldId::COMPANY),
-        Some(&Given::Set(Value::One("a, b".to_owned())))
+        Some(&Given::Set(Value::One("a, b".into())))
     );
     assert_eq!(candidate.field(FieldId::EMAIL), None);
     assert_eq!(candidate.issues.len(), 1);
@@ -240,7 +236,7 @@ fn the_order_of_dates_is_decided_once_per_column() {
             .map(|record| {
                 let candidate = normaliser.normalise(record, &binding);
                 match (candidate.issues.first(), candidate.field(FieldId::BIRTHDAY)) {
-                    (Some(issue), _) => issue.code.clone(),
+                    (Some(issue), _) => issue.code.clone().into_owned(),
                     (None, Some(given)) => given.texts().concat(),
                     (None, None) => String::new(),
                 }
@@ -319,13 +315,13 @@ fn a_column_that_replaces_wins_over_one_that_adds() {
         candidate.field(FieldId::PHONE).cloned()
     };
     let (one, other) = ("+49301234567", "+49301234568");
-    let both = Value::Many(vec![one.to_owned(), other.to_owned()]);
+    let both = Value::Many(Texts::from_iter([one, other].map(Text::from)));
     assert_eq!(read([one, other]), Some(Given::Set(both)));
     assert_eq!(
         read(["__CLEAR__", other]),
-        Some(Given::Set(Value::Many(vec![other.to_owned()])))
+        Some(Given::Set(Value::Many([other.into()].into())))
     );
-    assert_eq!(read(["", other]), Some(Given::Add(vec![other.to_owned()])));
+    assert_eq!(read(["", other]), Some(Given::Add([other.into()].into())));
 }
 
 #[test]
@@ -377,6 +373,6 @@ fn a_mapping_survives_as_json_and_may_add() {
     let candidate = Normaliser::new().normalise(&Record::from_iter(["+49 30 1234567"]), &binding);
     assert_eq!(
         candidate.field(FieldId::PHONE),
-        Some(&Given::Add(vec!["+49301234567".to_owned()]))
+        Some(&Given::Add(["+49301234567".into()].into()))
     );
 }

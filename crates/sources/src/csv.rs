@@ -452,6 +452,24 @@ impl<R: Read> CsvFile<R> {
 
     /// Reads the next record into `record`; false at the end of the file.
     pub fn next(&mut self, record: &mut CsvRecord) -> Result<bool, ReadError> {
+        self.fill(record, None)
+    }
+
+    /// Reads the next record's cells of some columns, without its raw text; all other cells are absent. For those who
+    /// look at whole files for little of what is in them.
+    pub fn next_columns(
+        &mut self,
+        record: &mut CsvRecord,
+        columns: &[usize],
+    ) -> Result<bool, ReadError> {
+        self.fill(record, Some(columns))
+    }
+
+    fn fill(
+        &mut self,
+        record: &mut CsvRecord,
+        wanted: Option<&[usize]>,
+    ) -> Result<bool, ReadError> {
         let Some((found, line)) = self.rows.find()? else {
             return Ok(false);
         };
@@ -469,15 +487,22 @@ impl<R: Read> CsvFile<R> {
             }
         };
         let window = self.rows.text.window();
-        record.raw.push_str(&window[start..end]);
+        if wanted.is_none() {
+            record.raw.push_str(&window[start..end]);
+        }
         let columns = self.header.names.len();
+        if record.record.capacity() == 0 {
+            record.record = Record::with_capacity(columns, end - start);
+        }
         let spans = &self.rows.spans;
         record.problem = surplus(window, spans, columns);
         if record.problem.is_some() {
             return Ok(true);
         }
-        for span in spans.iter().take(columns) {
-            if matches!(span.coat, Coat::Plain | Coat::Quoted) {
+        for (column, span) in spans.iter().take(columns).enumerate() {
+            if wanted.is_some_and(|wanted| !wanted.contains(&column)) {
+                record.record.push_absent();
+            } else if matches!(span.coat, Coat::Plain | Coat::Quoted) {
                 record.record.push_text(&window[span.start..span.end]);
             } else {
                 self.cell.clear();

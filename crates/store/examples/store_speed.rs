@@ -248,14 +248,14 @@ fn guest(number: u64) -> Candidate {
         1 => format!("María López {number}"),
         _ => format!("Mary Smith {number}"),
     };
-    let list = |text| Given::Set(Value::Many(vec![text]));
+    let list = |text: String| Given::Set(Value::Many([text.into()].into()));
     Candidate {
         given: vec![
             (
                 FieldId::EXTERNAL_ID,
-                Given::Set(Value::One(format!("C{mixed:x}"))),
+                Given::Set(Value::One(format!("C{mixed:x}").into())),
             ),
-            (FieldId::NAME, Given::Set(Value::One(name))),
+            (FieldId::NAME, Given::Set(Value::One(name.into()))),
             (
                 FieldId::PHONE,
                 list(format!("+49{:011}", mixed % 100_000_000_000)),
@@ -267,7 +267,7 @@ fn guest(number: u64) -> Candidate {
 }
 
 fn with(mut candidate: Candidate, field: FieldId, text: &str) -> Candidate {
-    let value = Given::Set(Value::One(text.to_owned()));
+    let value = Given::Set(Value::One(text.into()));
     candidate.given.push((field, value));
     candidate
 }

@@ -16,6 +16,7 @@ pub mod workspaces;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use rusqlite::ErrorCode;
 
 #[doc(hidden)]
@@ -26,7 +27,17 @@ pub use time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkspaceId(pub u32);
 
+/// The memory that finding contacts takes in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexSize {
+    /// Identifiers at hand.
+    pub identifiers: usize,
+    /// Bytes that they take.
+    pub bytes: usize,
+}
+
 /// Everything a store can do.
+#[async_trait]
 pub trait Store:
     accounts::Accounts
     + commit::Commit
@@ -38,6 +49,11 @@ pub trait Store:
     + Send
     + Sync
 {
+    /// Reads into memory what matching needs, so that the first record need not wait for it; mends it if it is damaged.
+    async fn prepare(&self) -> Result<(), StoreError>;
+
+    /// What matching holds in memory.
+    fn index_size(&self) -> IndexSize;
 }
 
 /// A store as the rest of the product holds it.
@@ -107,6 +123,9 @@ pub enum StoreError {
     /// The store was closed or its writer died.
     #[error("the store is closed")]
     Closed,
+    /// The index of identifiers is damaged; the next who writes makes it anew.
+    #[error("the index of identifiers is damaged and is being made anew; try again")]
+    IndexDamaged,
     /// A stored value cannot be read back.
     #[error("stored data is damaged: {0}")]
     Damaged(String),

@@ -157,7 +157,16 @@ pub struct LogSummary {
     pub histogram: Vec<ResultCounts>,
 }
 
-/// Reading the log.
+/// How far a correction of the log came in one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Corrected {
+    /// Attempts that were corrected.
+    pub attempts: u64,
+    /// Where to go on; none if nothing is left to do.
+    pub next: Option<u64>,
+}
+
+/// Reading the log, and correcting it.
 #[async_trait]
 pub trait Log {
     /// A page of attempts.
@@ -193,6 +202,24 @@ pub trait Log {
         workspace: WorkspaceId,
         id: AttemptId,
     ) -> Result<Option<(Attempt, Payload)>, StoreError>;
+
+    /// Erases what the attempts that a filter finds say of people: names, identifiers, values, changes, payload. Time,
+    /// result, action, source, issue codes and contact number stay, so that every count adds up. Does a part of it, of
+    /// attempts with higher numbers than `after`, and says where to go on.
+    async fn erase_attempts(
+        &self,
+        workspace: WorkspaceId,
+        filter: LogFilter,
+        after: u64,
+    ) -> Result<Corrected, StoreError>;
+
+    /// Drops attempts received before a time, the oldest first, some at a time; [`Corrected::next`] says whether to call
+    /// again. Attempts are dropped by the thousand: one that shares its block with younger ones stays as long as they.
+    async fn drop_attempts(
+        &self,
+        workspace: WorkspaceId,
+        before: Timestamp,
+    ) -> Result<Corrected, StoreError>;
 
     /// Number and time of the latest attempt. Cheap: live pages poll it.
     async fn latest(&self, workspace: WorkspaceId) -> Result<Option<(u64, Timestamp)>, StoreError>;

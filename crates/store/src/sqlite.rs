@@ -4,6 +4,8 @@
 //! is remembered from one to the next that another process could have changed.
 
 mod accounts;
+mod checkpoint;
+mod codec;
 mod commit;
 mod contacts;
 mod heads;
@@ -25,8 +27,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Transaction};
 
 use crate::commit::Payload;
-use crate::log::{Attempt, AttemptId, Log, LogFilter, LogPage, LogSummary, Paging};
-use crate::{Store, StoreError, Timestamp, WorkspaceId};
+use crate::log::{Attempt, AttemptId, Corrected, Log, LogFilter, LogPage, LogSummary, Paging};
+use crate::{IndexSize, Store, StoreError, Timestamp, WorkspaceId};
 #[doc(hidden)]
 pub use log::speed::log_speed;
 
@@ -55,19 +57,34 @@ impl Sqlite {
         connection.execute_batch(
             "PRAGMA synchronous = FULL;
              PRAGMA cache_size = -131072;
-             PRAGMA wal_autocheckpoint = 10000;
              PRAGMA temp_store = MEMORY;",
         )?;
         let identifiers = Arc::new(Identifiers::open(&connection)?);
         Ok(Sqlite {
-            writer: Writer::start(connection, Arc::clone(&identifiers))?,
+            writer: Writer::start(path, connection, Arc::clone(&identifiers))?,
             readers: Readers::new(path),
             identifiers,
         })
     }
 }
 
-impl Store for Sqlite {}
+#[async_trait]
+impl Store for Sqlite {
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.writer
+            .write_alone(|writing| {
+                writing
+                    .identifiers
+                    .refresh(&writing.tx, &mut writing.pending)
+            })
+            .await
+    }
+
+    fn index_size(&self) -> IndexSize {
+        let (identifiers, bytes) = self.identifiers.size();
+        IndexSize { identifiers, bytes }
+    }
+}
 
 #[async_trait]
 impl Log for Sqlite {
@@ -118,6 +135,32 @@ impl Log for Sqlite {
             .await
     }
 
+    async fn erase_attempts(
+        &self,
+        workspace: WorkspaceId,
+        filter: LogFilter,
+        after: u64,
+    ) -> Result<Corrected, StoreError> {
+        self.writer
+            .write_alone(move |writing| {
+                log::correct::overwrite(&writing.tx, true)?;
+                let corrected = log::correct::erase(&writing.tx, workspace, &filter, after);
+                log::correct::overwrite(&writing.tx, false)?;
+                corrected
+            })
+            .await
+    }
+
+    async fn drop_attempts(
+        &self,
+        workspace: WorkspaceId,
+        before: Timestamp,
+    ) -> Result<Corrected, StoreError> {
+        self.writer
+            .write_alone(move |writing| log::correct::drop_old(&writing.tx, workspace, before))
+            .await
+    }
+
     async fn latest(&self, workspace: WorkspaceId) -> Result<Option<(u64, Timestamp)>, StoreError> {
         self.readers
             .read(move |connection| log::latest(connection, workspace))
@@ -155,6 +198,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         looks < BUSY_LOOKS
     }))?;
     connection.set_prepared_statement_cache_capacity(128);
+    rusqlite::vtab::array::load_module(&connection)?;
     Ok(connection)
 }
 

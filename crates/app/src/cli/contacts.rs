@@ -241,9 +241,10 @@ fn show(
     let contact = &stored.contact;
     writeln!(out, "Contact {}", contact.id)?;
     let label = |field| {
-        schema
-            .by_id(field)
-            .map_or_else(|| schema.key_of(field), |field| field.label.clone())
+        schema.by_id(field).map_or_else(
+            || schema.key_of(field).into_string(),
+            |field| field.label.clone(),
+        )
     };
     for (namespace, id) in &contact.external_ids {
         let name = format!("External ID ({})", plain(namespace));

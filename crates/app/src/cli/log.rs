@@ -8,7 +8,7 @@ use comfy_table::{ColumnConstraint, Table, Width};
 use jiff::civil;
 use jiff::tz::TimeZone;
 use rollbook_engine::attempt::{Action, ImportResult};
-use rollbook_engine::contact::{ContactId, IdentifierKind};
+use rollbook_engine::contact::{ContactId, IdentifierKind, Text};
 use rollbook_store::imports::ImportId;
 use rollbook_store::log::{Attempt, LogFilter, Paging};
 use rollbook_store::{Timestamp, WorkspaceId};
@@ -376,7 +376,7 @@ impl View {
             Format::Csv => {
                 let cells = self.cells(&attempt);
                 let more = [
-                    attempt.shown.external_id.unwrap_or_default(),
+                    attempt.shown.external_id.unwrap_or_default().into_string(),
                     attempt.import.map_or_else(String::new, |id| id.to_string()),
                     attempt.row.map_or_else(String::new, |row| row.to_string()),
                     attempt
@@ -392,7 +392,7 @@ impl View {
 
     /// The columns of the log.
     fn cells(&self, attempt: &Attempt) -> [String; 9] {
-        let or_blank = |text: &Option<String>| text.clone().unwrap_or_default();
+        let or_blank = |text: &Option<Text>| text.clone().unwrap_or_default().into_string();
         [
             result_word(attempt.result).to_owned(),
             info(attempt),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use rollbook_engine::candidate::Given;
-use rollbook_engine::contact::Value;
+use rollbook_engine::contact::{Text, Texts, Value};
 use rollbook_engine::field::blank::BlankWords;
 use rollbook_engine::field::choice::ChoiceOption;
 use rollbook_engine::field::date::{self, DateFormat, DateOptions, DateOrder};
@@ -127,7 +127,7 @@ enum Answer {
 }
 
 impl Answer {
-    fn one(text: impl Into<String>) -> Answer {
+    fn one(text: impl Into<Text>) -> Answer {
         Answer::Ok {
             ok: Value::One(text.into()),
             extension: None,
@@ -294,7 +294,7 @@ impl Reader {
         let mapping = Mapping {
             columns: vec![ColumnMapping {
                 column: NAME.to_owned(),
-                field: Some(schema.key_of(field)),
+                field: Some(schema.key_of(field).into_string()),
                 write: WriteMode::Replace,
                 date_order: None,
             }],
@@ -323,7 +323,7 @@ impl Reader {
             Reader::Phone(phones, region) => {
                 match phones.parse(&text::tidy(raw), region.as_deref()) {
                     Ok(parsed) => Answer::Ok {
-                        ok: Value::One(parsed.number.e164().to_owned()),
+                        ok: Value::One(parsed.number.e164().into()),
                         extension: parsed.number.extension().map(str::to_owned),
                     },
                     Err(problem) => Answer::problem(&problem),
@@ -355,7 +355,9 @@ impl FieldReader {
         let record: Record = std::iter::once(raw).collect();
         let candidate = self.normaliser.normalise(&record, &self.binding);
         if let Some(issue) = candidate.issues.into_iter().next() {
-            return Answer::Error { error: issue.code };
+            return Answer::Error {
+                error: issue.code.into_owned(),
+            };
         }
         match candidate
             .given
@@ -385,7 +387,7 @@ impl FieldReader {
             | FieldKind::Email => return Answer::one(""),
             FieldKind::Tags | FieldKind::Choices(_) => {
                 return Answer::Ok {
-                    ok: Value::Many(Vec::new()),
+                    ok: Value::Many(Texts::new()),
                     extension: None,
                 };
             }

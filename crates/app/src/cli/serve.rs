@@ -113,6 +113,7 @@ pub(super) async fn listen(mut config: Config) -> anyhow::Result<(TcpListener, C
 /// Serves until the process is told to stop; then finishes what is being answered.
 pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Done> {
     let stop = asked_to_stop()?;
+    app.store.prepare().await?;
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let worker = tokio::spawn(jobs::worker::work(app.clone()));
     let address = app.config.listen;

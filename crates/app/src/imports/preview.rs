@@ -57,7 +57,7 @@ pub(crate) async fn preview(
             prepared.binding.schema(),
             &mut next,
         );
-        known.take_writes(); // Nothing is written.
+        known.write_nothing();
         totals.add(&plan.totals());
         for (delivery, step) in deliveries.iter().zip(&plan.steps) {
             each(delivery, step);

@@ -20,7 +20,7 @@ use crate::imports::intake::{IntakeError, blocking};
 use crate::imports::options::ImportOptions;
 
 /// Records that a thread normalises in one go.
-const CHUNK: usize = 1_000;
+const CHUNK: usize = 500;
 
 /// Text of records that are normalised in one go, at most, give or take one record.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -65,9 +65,10 @@ pub(crate) async fn prepare(
         let mut file = CsvFile::reopen(File::open(&path)?, &options.dialect, limits)?;
         let records = if binding.has_dates() {
             let mut evidence = binding.evidence();
+            let columns = binding.date_columns();
             let mut record = CsvRecord::default();
             let mut records = 0;
-            while file.next(&mut record)? {
+            while file.next_columns(&mut record, &columns)? {
                 records += 1;
                 if record.problem.is_none() {
                     evidence.observe(&record.record);

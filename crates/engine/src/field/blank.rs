@@ -5,6 +5,9 @@
 use super::fold::same;
 use super::text::trim;
 
+/// The one letter beyond ASCII whose small letter is ASCII by itself.
+const KELVIN: char = '\u{212a}';
+
 /// The words of a workspace that mean "no value".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlankWords {
@@ -13,6 +16,10 @@ pub struct BlankWords {
     name_words: Vec<String>,
     /// The lengths that an ASCII text has if it is one of the words, as bits.
     ascii_lengths: u64,
+    /// Whether all words are ASCII.
+    all_ascii: bool,
+    /// The bytes that an ASCII text begins with, in lower case, if it is one of the words, as bits.
+    ascii_firsts: u128,
     /// The longest word in bytes: longer text needs no comparison.
     longest: usize,
 }
@@ -53,10 +60,21 @@ impl BlankWords {
             }
         });
         let ascii_lengths = lengths.fold(0, |all, length| all | length);
+        let firsts = words
+            .iter()
+            .chain(&name_words)
+            .map(|word| match word.as_bytes() {
+                [first, ..] if word.is_ascii() => 1 << first.to_ascii_lowercase(),
+                _ => u128::MAX,
+            });
+        let all_ascii = words.iter().chain(&name_words).all(|word| word.is_ascii());
+        let ascii_firsts = firsts.fold(0, |all, first| all | first);
         BlankWords {
             words,
             name_words,
             ascii_lengths,
+            ascii_firsts,
+            all_ascii,
             longest,
         }
     }
@@ -70,8 +88,14 @@ impl BlankWords {
         if text.len() > self.longest {
             return Blank::No;
         }
+        let is_ascii = text.is_ascii();
+        if !is_ascii && self.all_ascii && !text.contains(KELVIN) {
+            return Blank::No;
+        }
         let other_length = text.len() < 64 && self.ascii_lengths >> text.len() & 1 == 0;
-        if other_length && text.is_ascii() {
+        let first = text.as_bytes()[0].to_ascii_lowercase();
+        let other_first = first < 128 && self.ascii_firsts >> first & 1 == 0;
+        if (other_length || other_first) && is_ascii {
             return Blank::No;
         }
         let words = if in_name {

@@ -18,7 +18,7 @@ mod declared;
 mod names;
 pub(crate) mod scan;
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::Date;
@@ -197,22 +197,21 @@ impl fmt::Display for PartialDate {
         match (self.year, self.month, self.day) {
             (Some(year), Some(month), Some(day)) => {
                 // Nearly all dates are full, and the general way of writing numbers takes longer than reading them did.
-                let digit = |number: u16| char::from(b'0' + (number % 10).to_le_bytes()[0]);
+                let digit = |number: u16| b'0' + (number % 10).to_le_bytes()[0];
                 let (month, day) = (u16::from(month), u16::from(day));
                 let text = [
                     digit(year / 1000),
                     digit(year / 100),
                     digit(year / 10),
                     digit(year),
-                    '-',
+                    b'-',
                     digit(month / 10),
                     digit(month),
-                    '-',
+                    b'-',
                     digit(day / 10),
                     digit(day),
                 ];
-                text.into_iter()
-                    .try_for_each(|character| f.write_char(character))
+                f.write_str(std::str::from_utf8(&text).unwrap_or_default())
             }
             (Some(year), Some(month), None) => write!(f, "{year:04}-{month:02}"),
             (Some(year), None, _) => write!(f, "{year:04}"),

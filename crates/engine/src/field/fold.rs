@@ -15,6 +15,29 @@ pub(crate) fn fold(name: &str) -> String {
         folded.make_ascii_lowercase();
         return folded;
     }
+    if name.is_ascii() {
+        for byte in name.bytes() {
+            match byte {
+                b'.' | b'\'' | b'`' => {}
+                b'&' => {
+                    if !folded.is_empty() {
+                        folded.push(' ');
+                    }
+                    folded.push_str("and");
+                    gap = true;
+                }
+                byte if byte.is_ascii_alphanumeric() => {
+                    if gap && !folded.is_empty() {
+                        folded.push(' ');
+                    }
+                    gap = false;
+                    folded.push(char::from(byte.to_ascii_lowercase()));
+                }
+                _ => gap = true,
+            }
+        }
+        return folded;
+    }
     for character in name
         .nfkd()
         .filter(|&c| !is_combining_mark(c))

@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::candidate::Candidate;
 use rollbook_engine::contact::Identifier;
-use rollbook_engine::known::{Known, Writes};
+use rollbook_engine::known::Known;
 use rollbook_engine::plan::{Plan, Verdict, plan};
 use rusqlite::OptionalExtension;
 use uuid::Uuid;
 
 use super::contacts;
-use super::identifiers::Moves;
 use super::log::{self, NewAttempt};
 use super::writer::Writing;
 use super::{Sqlite, imports};
@@ -156,7 +155,6 @@ fn commit(
         &batch.schema,
         &mut || head.next_contact(),
     );
-    write_contacts(writing, workspace, &known.take_writes(), received_at)?;
     let attempts: Vec<NewAttempt<'_>> = plan
         .steps
         .iter()
@@ -182,7 +180,18 @@ fn commit(
             replay_of: delivery.replay_of,
         })
         .collect();
-    log::append(&writing.tx, workspace, &attempts)?;
+    let writes = known.into_writes();
+    log::append(&writing.tx, workspace, &attempts, || {
+        contacts::insert(&writing.tx, workspace, &writes.created, received_at)?;
+        contacts::update(&writing.tx, workspace, &writes.updated, received_at)?;
+        writing.identifiers.note(
+            &mut writing.pending,
+            workspace,
+            &writes.moves,
+            import.is_none(),
+        );
+        Ok(())
+    })?;
     writing.heads.count(
         workspace,
         batch.source,
@@ -202,7 +211,7 @@ fn commit(
 
 /// The owners of every identifier in the batch, and the places of the candidates that have none.
 fn gather(
-    writing: &Writing<'_>,
+    writing: &mut Writing<'_>,
     batch: &Batch,
     candidates: &[Candidate],
 ) -> Result<(Known, Vec<usize>), StoreError> {
@@ -219,6 +228,9 @@ fn gather(
         }
         others.extend(identifiers);
     }
+    writing
+        .identifiers
+        .refresh(&writing.tx, &mut writing.pending)?;
     let mut known = Known::new();
     load_owners(writing, batch.workspace, firsts.iter(), &mut known)?;
     // A contact that was found by its first identifier mostly has the others as well: no need to look for them.
@@ -236,46 +248,12 @@ fn load_owners<'a>(
     identifiers: impl Iterator<Item = &'a Identifier>,
     known: &mut Known,
 ) -> Result<(), StoreError> {
-    for row_id in writing
+    let mut rows = writing
         .identifiers
-        .lookup(&writing.tx, workspace, identifiers)?
-    {
-        if known.contact(row_id.contact()).is_none() {
-            known.add(contacts::load(&writing.tx, row_id)?);
-        }
-    }
-    Ok(())
-}
-
-fn write_contacts(
-    writing: &Writing<'_>,
-    workspace: WorkspaceId,
-    writes: &Writes,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    if !writes.identifiers.is_empty() {
-        let mut moves = Moves::default();
-        for contact in &writes.created {
-            let row_id = contacts::row_of(workspace, contact)?;
-            let nothing = std::iter::empty();
-            writing
-                .identifiers
-                .note(&mut moves, row_id, nothing, contact.identifiers());
-        }
-        for contact in &writes.updated {
-            let row_id = contacts::row_of(workspace, contact)?;
-            let before = contacts::load(&writing.tx, row_id)?;
-            writing.identifiers.note(
-                &mut moves,
-                row_id,
-                before.identifiers(),
-                contact.identifiers(),
-            );
-        }
-        writing.identifiers.apply(&writing.tx, moves)?;
-    }
-    contacts::insert(&writing.tx, workspace, &writes.created, now)?;
-    contacts::update(&writing.tx, workspace, &writes.updated, now)
+        .lookup(&writing.pending, workspace, identifiers);
+    rows.retain(|row| known.contact(row.contact()).is_none());
+    known.reserve(rows.len());
+    contacts::load(&writing.tx, rows, |contact| known.add(contact))
 }
 
 /// The attempts of single deliveries, as their senders are told.

@@ -1,15 +1,20 @@
 //! Contacts by number and by text.
 
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use memchr::memmem::Finder;
 use rollbook_engine::contact::{Contact, ContactId, Identifier};
 use rollbook_engine::schema::FieldId;
-use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
+use super::identifiers::{Identifiers, Pending};
 use super::{Sqlite, counted, pack};
 use crate::contacts::{ContactFilter, ContactPage, Contacts, StoredContact};
-use crate::{StoreError, Timestamp, WorkspaceId};
+use crate::{Store, StoreError, Timestamp, WorkspaceId};
 
 /// A contact's place in the table, `workspace << 40 | number`: a workspace's contacts lie together in order of their
 /// numbers, and new ones are appended.
@@ -31,6 +36,16 @@ impl RowId {
     /// The workspace.
     pub(super) fn workspace(self) -> WorkspaceId {
         WorkspaceId(u32::try_from(self.0 >> NUMBER_BITS).unwrap_or(u32::MAX))
+    }
+
+    /// The place as a number.
+    pub(super) fn bits(self) -> u64 {
+        self.0.cast_unsigned()
+    }
+
+    /// The place that has these [`RowId::bits`].
+    pub(super) fn from_bits(bits: u64) -> RowId {
+        RowId(bits.cast_signed())
     }
 
     /// The contact's number.
@@ -58,19 +73,17 @@ impl Contacts for Sqlite {
         workspace: WorkspaceId,
         identifiers: Vec<Identifier>,
     ) -> Result<Vec<Contact>, StoreError> {
-        let index = self.identifiers.clone();
-        self.readers
-            .read(move |connection| {
-                let mut owners = Vec::new();
-                for row_id in index.lookup(connection, workspace, identifiers.iter())? {
-                    owners.push(load(connection, row_id)?);
-                }
-                // A hash may have led to somebody else.
-                let asked: std::collections::HashSet<_> = identifiers.into_iter().collect();
-                owners.retain(|contact| contact.identifiers().any(|own| asked.contains(&own)));
-                Ok(owners)
-            })
-            .await
+        let find = {
+            let index = Arc::clone(&self.identifiers);
+            move |connection: &Connection| owners(connection, &index, workspace, &identifiers)
+        };
+        match self.readers.read(find.clone()).await {
+            Err(StoreError::IndexDamaged) => {
+                self.prepare().await?;
+                self.readers.read(find).await
+            }
+            found => found,
+        }
     }
 
     async fn contact(
@@ -126,17 +139,60 @@ impl Contacts for Sqlite {
     }
 }
 
-/// The contact in a row that the index of identifiers names.
-pub(super) fn load(connection: &Connection, row_id: RowId) -> Result<Contact, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT data FROM contact WHERE id = ?1")?;
-    let mut rows = statement.query([row_id])?;
-    match rows.next()? {
-        Some(row) => pack::unpack(row_id.contact(), blob(row, 0)?),
-        None => Err(StoreError::Damaged(format!(
-            "an identifier leads to contact {}, which is not there",
-            row_id.contact()
-        ))),
+/// See [`Contacts::owners`].
+fn owners(
+    connection: &Connection,
+    index: &Identifiers,
+    workspace: WorkspaceId,
+    identifiers: &[Identifier],
+) -> Result<Vec<Contact>, StoreError> {
+    index.refresh_for_reading(connection)?;
+    let rows = index.lookup(&Pending::default(), workspace, identifiers.iter());
+    let mut owners = Vec::new();
+    load(connection, rows, |contact| owners.push(contact))?;
+    // A hash may have led to somebody else.
+    let asked: HashSet<&Identifier> = identifiers.iter().collect();
+    owners.retain(|contact| contact.identifiers().any(|own| asked.contains(&own)));
+    Ok(owners)
+}
+
+/// Calls a function with the contacts in these rows, which are in order. A row that is not there is passed over: the
+/// index of identifiers may be ahead of a reader, and an entry of a contact that is gone leads nowhere.
+pub(super) fn load(
+    connection: &Connection,
+    row_ids: Vec<RowId>,
+    mut each: impl FnMut(Contact),
+) -> Result<(), StoreError> {
+    if row_ids.is_empty() {
+        return Ok(());
     }
+    // One statement for all of them: from a row to the next one is a step, not a search from the root of the tree.
+    let row_ids: Vec<_> = row_ids.into_iter().map(|row| Sql::Integer(row.0)).collect();
+    let mut statement = connection.prepare_cached(
+        "SELECT contact.id, contact.data
+         FROM rarray(?1) AS wanted
+         CROSS JOIN contact ON contact.id = wanted.value",
+    )?;
+    let mut rows = statement.query([Rc::new(row_ids)])?;
+    while let Some(row) = rows.next()? {
+        let row_id: RowId = row.get(0)?;
+        each(pack::unpack(row_id.contact(), blob(row, 1)?)?);
+    }
+    Ok(())
+}
+
+/// Calls a function with every contact of every workspace.
+pub(super) fn each(
+    connection: &Connection,
+    mut each: impl FnMut(RowId, Contact) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT id, data FROM contact ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let row_id: RowId = row.get(0)?;
+        each(row_id, pack::unpack(row_id.contact(), blob(row, 1)?)?)?;
+    }
+    Ok(())
 }
 
 /// Writes new contacts.

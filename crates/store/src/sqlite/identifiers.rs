@@ -1,115 +1,256 @@
 //! The index of identifiers: which contacts may own one.
 //!
 //! It knows only hashes. Whoever asks gets every contact that may own the identifier and must look whether it does, so
-//! a collision costs a look and is never a wrong match. The index is derived from the contacts and is changed in the
-//! same transaction. The rest of the store sees nothing of how it is kept.
+//! a collision costs a look and is never a wrong match. The rest of the store sees nothing of how it is kept.
+//!
+//! **In memory** every process that needs the index has all of it: a hash of 64 bits to a contact's row, 16 bytes and
+//! a control byte in tables that are at least half full ([`table`]). A tree on disk with random keys would write a
+//! page for nearly every identifier of a batch.
+//!
+//! **On disk** it is a row of `identifier_segment` for each transaction that changed it: what contacts won and lost,
+//! appended in the same transaction as the contacts ([`segments`]). Small segments are merged, so that single
+//! deliveries do not leave one each. `installation` says where the segments end, with a digest of everything before.
+//!
+//! **Several processes** write one file, so a transaction first looks at that end: if it moved, the segments behind
+//! what is known are read; if it is not a continuation of what is known (an older file was restored), everything is
+//! read again. A segment that is missing or damaged does not matter: contacts say the same, and the index is made
+//! anew from them, with a message in the program's own log.
+
+mod segments;
+mod table;
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rollbook_engine::contact::{Identifier, IdentifierKind};
+use rollbook_engine::known::Move;
 use rusqlite::{Connection, Transaction};
 
-use super::contacts::RowId;
+use self::segments::{End, Unread};
+use self::table::Table;
+use super::contacts::{self, RowId};
 use crate::{StoreError, WorkspaceId};
 
 /// The index of one database.
 pub(super) struct Identifiers {
     /// Different in every database, so that nobody can prepare values that collide.
     seed: u64,
+    index: RwLock<Index>,
 }
 
-/// Identifiers that contacts won and lost, to be applied together.
+/// What is known, and up to which end of the segments.
 #[derive(Default)]
-pub(super) struct Moves {
-    lost: Vec<Entry>,
-    won: Vec<Entry>,
+struct Index {
+    end: Option<End>,
+    table: Table,
 }
 
 /// A hash, and the row of a contact that has an identifier with it. Two contacts can share a hash.
-type Entry = (i64, RowId);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Entry {
+    hash: u64,
+    row: RowId,
+}
+
+/// A bit that no hash has: segments keep something else in it.
+const FREE_BIT: u64 = 1 << 50;
+
+/// An entry that came or went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step {
+    entry: Entry,
+    won: bool,
+}
+
+/// What a transaction did to the index so far; nobody else sees it before [`Identifiers::publish`].
+#[derive(Default)]
+pub(super) struct Pending {
+    steps: Vec<Step>,
+    won: Table,
+    /// Whether the index was brought up to date in this transaction.
+    fresh: bool,
+}
+
+/// What a transaction wrote, to be published after its commit.
+pub(super) struct Written {
+    steps: Vec<Step>,
+    end: End,
+}
 
 impl Identifiers {
-    /// The index of the database behind the connection.
+    /// The index of the database behind the connection. Nothing of it is read before it is needed.
     pub(super) fn open(connection: &Connection) -> Result<Identifiers, StoreError> {
         let seed: i64 =
             connection.query_row("SELECT hash_seed FROM installation", [], |row| row.get(0))?;
         Ok(Identifiers {
             seed: seed.cast_unsigned(),
+            index: RwLock::default(),
+        })
+    }
+
+    /// Takes in what other processes wrote, once in a transaction; makes the index anew from the contacts if it is
+    /// damaged.
+    pub(super) fn refresh(
+        &self,
+        tx: &Transaction<'_>,
+        pending: &mut Pending,
+    ) -> Result<(), StoreError> {
+        if pending.fresh {
+            return Ok(());
+        }
+        let end = segments::end(tx)?;
+        if self.read().end != Some(end) {
+            let mut index = self.write();
+            let continues = match index.end {
+                Some(known) => segments::continues(tx, known, end)?,
+                None => false,
+            };
+            if !continues {
+                *index = Index::default();
+            }
+            if let Err(unread) = index.catch_up(tx, end) {
+                self.rebuild(tx, &mut index, unread)?;
+            }
+        }
+        pending.fresh = true;
+        Ok(())
+    }
+
+    /// Takes in what a reader's state of the database has and this process does not know; an error if that is damaged,
+    /// which only a writer can mend. The index may be ahead of the reader: it then names contacts that the reader does
+    /// not see yet.
+    pub(super) fn refresh_for_reading(&self, connection: &Connection) -> Result<(), StoreError> {
+        let end = segments::end(connection)?;
+        let is_known = |index: &Index| index.end.is_some_and(|known| known.seq >= end.seq);
+        if is_known(&self.read()) {
+            return Ok(());
+        }
+        let mut index = self.write();
+        if is_known(&index) {
+            return Ok(());
+        }
+        index.catch_up(connection, end).map_err(|unread| {
+            *index = Index::default();
+            match unread {
+                Unread::Store(error) => error,
+                Unread::Missing | Unread::Damaged(_) => StoreError::IndexDamaged,
+            }
         })
     }
 
     /// The rows, in their order and each once, of all contacts that may own one of these identifiers.
     pub(super) fn lookup<'a>(
         &self,
-        connection: &Connection,
+        pending: &Pending,
         workspace: WorkspaceId,
         identifiers: impl Iterator<Item = &'a Identifier>,
-    ) -> Result<Vec<RowId>, StoreError> {
-        let mut hashes: Vec<i64> = identifiers
-            .map(|identifier| self.hash(workspace, identifier))
-            .collect();
-        // In the order of the tree, so that neighbours are on a page that is at hand.
-        hashes.sort_unstable();
-        hashes.dedup();
-        let mut statement =
-            connection.prepare_cached("SELECT contact FROM identifier WHERE hash = ?1")?;
+    ) -> Vec<RowId> {
+        let index = self.read();
         let mut found = Vec::new();
-        for hash in hashes {
-            let mut rows = statement.query([hash])?;
-            while let Some(row) = rows.next()? {
-                let row_id: RowId = row.get(0)?;
-                // A collision may lead to another workspace.
-                if row_id.workspace() == workspace {
-                    found.push(row_id);
-                }
-            }
+        for identifier in identifiers {
+            let hash = self.hash(workspace, identifier);
+            let rows = index.table.rows(hash).chain(pending.won.rows(hash));
+            // A collision may lead to another workspace.
+            found.extend(rows.filter(|row| row.workspace() == workspace));
         }
         found.sort_unstable();
         found.dedup();
-        Ok(found)
+        found
     }
 
-    /// Notes what a contact had before and has now; a new contact had nothing.
+    /// Notes what identifiers contacts won and lost, in order. `others_follow`: the transaction looks up more.
     pub(super) fn note(
         &self,
-        moves: &mut Moves,
-        contact: RowId,
-        before: impl Iterator<Item = Identifier>,
-        after: impl Iterator<Item = Identifier>,
+        pending: &mut Pending,
+        workspace: WorkspaceId,
+        moves: &[Move],
+        others_follow: bool,
     ) {
-        let hash = |identifier| self.hash(contact.workspace(), &identifier);
-        let before: Vec<i64> = before.map(hash).collect();
-        let after: Vec<i64> = after.map(hash).collect();
-        let lost = before.iter().filter(|hash| !after.contains(hash));
-        moves.lost.extend(lost.map(|hash| (*hash, contact)));
-        let won = after.iter().filter(|hash| !before.contains(hash));
-        moves.won.extend(won.map(|hash| (*hash, contact)));
+        pending.steps.reserve(moves.len());
+        for one in moves {
+            let Some(row) = RowId::new(workspace, one.contact) else {
+                continue; // Its contact could not be written either.
+            };
+            let hash = self.hash(workspace, &one.identifier);
+            let step = Step {
+                entry: Entry { hash, row },
+                won: one.won,
+            };
+            pending.steps.push(step);
+            if others_follow {
+                pending.won.apply(step);
+            }
+        }
     }
 
-    /// Writes the moves down.
-    #[expect(
-        clippy::unused_self,
-        reason = "the index is a table and nothing else, which is nobody else's business"
-    )]
-    pub(super) fn apply(&self, tx: &Transaction<'_>, mut moves: Moves) -> Result<(), StoreError> {
-        moves.lost.sort_unstable();
-        let mut delete =
-            tx.prepare_cached("DELETE FROM identifier WHERE hash = ?1 AND contact = ?2")?;
-        for (hash, contact) in moves.lost {
-            delete.execute((hash, contact))?;
+    /// Writes down what the transaction noted.
+    pub(super) fn write_down(
+        &self,
+        tx: &Transaction<'_>,
+        mut pending: Pending,
+    ) -> Result<Option<Written>, StoreError> {
+        if pending.steps.is_empty() {
+            return Ok(None);
         }
-        moves.won.sort_unstable();
-        // A contact that has two identifiers with one hash needs one entry.
-        let mut insert = tx.prepare_cached(
-            "INSERT INTO identifier (hash, contact)
-             VALUES (?1, ?2)
-             ON CONFLICT DO NOTHING",
-        )?;
-        for (hash, contact) in moves.won {
-            insert.execute((hash, contact))?;
+        self.refresh(tx, &mut pending)?;
+        let end = segments::append(tx, &pending.steps)?;
+        Ok(Some(Written {
+            steps: pending.steps,
+            end,
+        }))
+    }
+
+    /// Takes in what a transaction wrote and committed.
+    pub(super) fn publish(&self, written: &Written) {
+        let mut index = self.write();
+        // A reader may have been faster; and then what came after must stay the last word.
+        if index
+            .end
+            .is_some_and(|known| known.seq + 1 == written.end.seq)
+        {
+            for step in &written.steps {
+                index.table.apply(*step);
+            }
+            index.end = Some(written.end);
         }
+    }
+
+    /// How many identifiers this process knows, and the bytes of memory that takes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let index = self.read();
+        (index.table.len(), index.table.bytes())
+    }
+
+    /// Makes the index anew from the contacts.
+    fn rebuild(
+        &self,
+        tx: &Transaction<'_>,
+        index: &mut Index,
+        unread: Unread,
+    ) -> Result<(), StoreError> {
+        match unread {
+            Unread::Store(error) => return Err(error),
+            Unread::Missing => {}
+            Unread::Damaged(reason) => tracing::warn!(
+                reason,
+                "the index of identifiers is damaged and is made anew from the contacts"
+            ),
+        }
+        *index = Index::default();
+        let mut rebuilding = segments::Rebuilding::begin(tx)?;
+        contacts::each(tx, |row, contact| {
+            for identifier in contact.identifiers() {
+                let hash = self.hash(row.workspace(), &identifier);
+                let entry = Entry { hash, row };
+                index.table.apply(Step { entry, won: true });
+                rebuilding.push(entry)?;
+            }
+            Ok(())
+        })?;
+        index.end = Some(rebuilding.finish()?);
         Ok(())
     }
 
-    fn hash(&self, workspace: WorkspaceId, identifier: &Identifier) -> i64 {
+    fn hash(&self, workspace: WorkspaceId, identifier: &Identifier) -> u64 {
         hash(
             self.seed,
             workspace,
@@ -117,122 +258,38 @@ impl Identifiers {
             identifier.key().as_bytes(),
         )
     }
+
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn hash(seed: u64, workspace: WorkspaceId, kind: IdentifierKind, key: &[u8]) -> i64 {
+impl Index {
+    /// Reads the segments behind what is known, up to an end.
+    fn catch_up(&mut self, connection: &Connection, end: End) -> Result<(), Unread> {
+        let known = self.end.unwrap_or_default();
+        if known.seq == 0 {
+            self.table.reserve(segments::entries(connection)?);
+        }
+        segments::read(connection, known, end, |step| self.table.apply(step))?;
+        self.end = Some(end);
+        Ok(())
+    }
+}
+
+fn hash(seed: u64, workspace: WorkspaceId, kind: IdentifierKind, key: &[u8]) -> u64 {
     let kind = match kind {
         IdentifierKind::ExternalId => 1,
         IdentifierKind::Phone => 2,
         IdentifierKind::Email => 3,
     };
     let seed = seed ^ u64::from(workspace.0) << 8 ^ kind;
-    xxhash_rust::xxh3::xxh3_64_with_seed(key, seed).cast_signed()
+    xxhash_rust::xxh3::xxh3_64_with_seed(key, seed) & !FREE_BIT
 }
 
 #[cfg(test)]
-mod tests {
-    use rollbook_engine::contact::ContactId;
-
-    use super::super::{connect, migrations};
-    use super::*;
-
-    const HOTEL: WorkspaceId = WorkspaceId(1);
-    const CLINIC: WorkspaceId = WorkspaceId(2);
-
-    fn row(workspace: WorkspaceId, number: u64) -> RowId {
-        RowId::new(workspace, ContactId(number)).unwrap()
-    }
-
-    fn numbers(rows: Vec<RowId>) -> Vec<u64> {
-        rows.into_iter().map(|row| row.contact().0).collect()
-    }
-
-    fn index(folder: &tempfile::TempDir) -> (Connection, Identifiers) {
-        let mut connection = connect(&folder.path().join("rollbook.db")).unwrap();
-        migrations::migrate(&mut connection).unwrap();
-        let identifiers = Identifiers::open(&connection).unwrap();
-        (connection, identifiers)
-    }
-
-    /// The contact had `before` and has `after`.
-    fn change(
-        connection: &mut Connection,
-        index: &Identifiers,
-        contact: RowId,
-        before: &[Identifier],
-        after: &[Identifier],
-    ) {
-        let mut moves = Moves::default();
-        index.note(
-            &mut moves,
-            contact,
-            before.iter().cloned(),
-            after.iter().cloned(),
-        );
-        let tx = connection.transaction().unwrap();
-        index.apply(&tx, moves).unwrap();
-        tx.commit().unwrap();
-    }
-
-    #[test]
-    fn kinds_namespaces_and_workspaces_are_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut connection, index) = index(&folder);
-        let same = [
-            Identifier::external_id("a", "1"),
-            Identifier::external_id("b", "1"),
-            Identifier::phone("1"),
-            Identifier::email("1"),
-        ];
-        for (number, identifier) in (1..).zip(&same) {
-            let identifier = std::slice::from_ref(identifier);
-            change(&mut connection, &index, row(HOTEL, number), &[], identifier);
-        }
-        for (number, identifier) in (1..).zip(&same) {
-            let found = index.lookup(&connection, HOTEL, [identifier].into_iter());
-            assert_eq!(numbers(found.unwrap()), [number]);
-            let found = index.lookup(&connection, CLINIC, [identifier].into_iter());
-            assert_eq!(numbers(found.unwrap()), [0; 0]);
-        }
-        let found = index.lookup(&connection, HOTEL, same.iter()).unwrap();
-        assert_eq!(numbers(found), [1, 2, 3, 4]);
-    }
-
-    #[test]
-    fn two_contacts_can_share_a_hash() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut connection, index) = index(&folder);
-        let phone = Identifier::phone("+491");
-        let hash = index.hash(HOTEL, &phone);
-        let one = std::slice::from_ref(&phone);
-        change(&mut connection, &index, row(HOTEL, 1), &[], one);
-        // As if these had an identifier with the same hash.
-        for contact in [row(HOTEL, 5), row(CLINIC, 1)] {
-            connection
-                .execute("INSERT INTO identifier VALUES (?1, ?2)", (hash, contact))
-                .unwrap();
-        }
-        let find = |connection: &Connection| {
-            let found = index.lookup(connection, HOTEL, [&phone].into_iter());
-            numbers(found.unwrap())
-        };
-        assert_eq!(find(&connection), [1, 5]);
-        change(&mut connection, &index, row(HOTEL, 1), one, &[]);
-        assert_eq!(find(&connection), [5]);
-    }
-
-    #[test]
-    fn an_identifier_that_stays_is_not_touched() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut connection, index) = index(&folder);
-        let [old, kept, new] = ["+491", "+492", "+493"].map(Identifier::phone);
-        let before = [old.clone(), kept.clone()];
-        let after = [new.clone(), kept.clone(), kept.clone()];
-        change(&mut connection, &index, row(HOTEL, 1), &[], &before);
-        change(&mut connection, &index, row(HOTEL, 1), &before, &after);
-        for (identifier, found) in [(old, vec![]), (kept, vec![1]), (new, vec![1])] {
-            let rows = index.lookup(&connection, HOTEL, [&identifier].into_iter());
-            assert_eq!(numbers(rows.unwrap()), found);
-        }
-    }
-}
+mod tests;

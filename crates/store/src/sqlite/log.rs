@@ -33,13 +33,13 @@
 //! - One attempt: its id carries its number, which leads to its block.
 //! - A page ends as soon as it is full, and says whether another attempt follows.
 //!
-//! **Corrections.** A block can be written again with one attempt's values erased: header counts, and so the counts
-//! before others, stay. Dropping the oldest blocks leaves every difference as it was.
+//! **Corrections** (`correct`). A block can be written again with one attempt's values erased: header counts, and so the
+//! counts before others, stay. Dropping the oldest blocks leaves every difference as it was.
 
 mod block;
 mod blocks;
-mod codec;
 mod condition;
+pub(super) mod correct;
 mod filter;
 mod scan;
 mod search;
@@ -50,6 +50,7 @@ mod tail;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rollbook_engine::attempt::{Outcome, Shown};
 use rollbook_engine::change::Change;
@@ -60,10 +61,10 @@ use uuid::Uuid;
 
 use self::block::{Column, Encoded, Header, Meta, Stored};
 use self::blocks::{Parts, damaged};
-use self::codec::{Damage, Decoded, Packer, Unpacker};
 use self::condition::Condition;
 use self::scan::{Rows, Walk, in_parallel, walk};
 use self::tail::Order;
+use super::codec::{Damage, Decoded, Packer, Unpacker};
 use crate::commit::Payload;
 use crate::imports::ImportId;
 use crate::log::{Attempt, AttemptId, LogFilter, LogPage, LogSummary, Paging};
@@ -100,24 +101,27 @@ pub(super) struct NewAttempt<'a> {
     pub(super) replay_of: Option<AttemptId>,
 }
 
-/// Adds attempts, in order of number. Numbers go up and times never go down, here and from call to call.
+/// Adds attempts, in order of number. Numbers go up and times never go down, here and from call to call. `meanwhile` is
+/// other work of the transaction, done while other threads make blocks.
 pub(super) fn append(
     tx: &Transaction<'_>,
     workspace: WorkspaceId,
     attempts: &[NewAttempt<'_>],
+    meanwhile: impl FnOnce() -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     if attempts.len() < BATCH {
+        meanwhile()?;
         return tail::insert(tx, workspace, attempts);
     }
     maintain(tx, workspace)?;
-    fold(tx, workspace, usize::MAX, attempts)
+    fold(tx, workspace, usize::MAX, attempts, meanwhile)
 }
 
 /// Folds the attempts that wait in the tail into blocks, as far as they fill them.
 pub(super) fn maintain(tx: &Transaction<'_>, workspace: WorkspaceId) -> Result<(), StoreError> {
     let waiting = usize::try_from(tail::len(tx, workspace)?).unwrap_or(usize::MAX);
     for _ in 0..waiting / BLOCK {
-        fold(tx, workspace, BLOCK, &[])?;
+        fold(tx, workspace, BLOCK, &[], || Ok(()))?;
     }
     Ok(())
 }
@@ -128,6 +132,7 @@ fn fold(
     workspace: WorkspaceId,
     most: usize,
     others: &[NewAttempt<'_>],
+    meanwhile: impl FnOnce() -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut waiting = Vec::new();
     tail::each(
@@ -147,21 +152,47 @@ fn fold(
         .iter()
         .map(|(attempt, payload)| attempt.as_new(payload));
     let attempts: Vec<NewAttempt<'_>> = waiting.chain(others.iter().copied()).collect();
-    let encoded = in_parallel(cut(&attempts), |blocks| {
-        let mut packer = Packer::new();
-        let encode = |attempts| match &mut packer {
-            Ok(packer) => block::encode(attempts, packer),
-            Err(_) => block::encode(attempts, &mut Packer::new()?),
-        };
-        blocks.into_iter().map(encode).collect()
-    });
     let mut last = blocks::last(tx, workspace)?;
-    for encoded in encoded {
-        let mut encoded: Encoded = encoded?;
+    for mut encoded in encode(&cut(&attempts), meanwhile)? {
         blocks::insert(tx, workspace, &mut encoded, last.as_ref())?;
         last = Some(encoded.header);
     }
     Ok(())
+}
+
+/// Makes blocks on all cores, in order; on this one after other work.
+fn encode(
+    blocks: &[&[NewAttempt<'_>]],
+    meanwhile: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<Vec<Encoded>, StoreError> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, Encoded)>, StoreError> {
+        let mut packer = Packer::new()?;
+        let mut encoded = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(block) = blocks.get(place) else {
+                return Ok(encoded);
+            };
+            encoded.push((place, block::encode(block, &mut packer)?));
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut encoded = std::thread::scope(|scope| {
+        let helpers = cores.min(blocks.len()).saturating_sub(1);
+        let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(work)).collect();
+        let done = meanwhile();
+        let mut encoded = work()?;
+        for helper in helpers {
+            match helper.join() {
+                Ok(more) => encoded.append(&mut more?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done.map(|()| encoded)
+    })?;
+    encoded.sort_unstable_by_key(|(place, _)| *place);
+    Ok(encoded.into_iter().map(|(_, encoded)| encoded).collect())
 }
 
 /// Cuts attempts into blocks of equal size, none too large.

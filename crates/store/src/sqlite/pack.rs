@@ -5,7 +5,7 @@
 //! namespace stands for `default`. A value is `field head`: an even head is twice the length of a single text, an odd
 //! one twice the number of texts plus one. Whatever the bytes are, reading them never panics.
 
-use rollbook_engine::contact::{Contact, ContactId, Value};
+use rollbook_engine::contact::{Contact, ContactId, Texts, Value};
 use rollbook_engine::schema::FieldId;
 
 use crate::StoreError;
@@ -72,11 +72,10 @@ fn read(id: ContactId, data: &[u8]) -> Option<Contact> {
             0 => DEFAULT_NAMESPACE,
             more => reader.text(more - 1)?,
         };
-        let namespace = namespace.to_owned();
         let length = reader.length()?;
         contact
             .external_ids
-            .push((namespace, reader.text(length)?.to_owned()));
+            .push((namespace.into(), reader.text(length)?.into()));
     }
     contact.values.reserve(8);
     let mut least = FieldId::EXTERNAL_ID.0 + 1;
@@ -88,12 +87,12 @@ fn read(id: ContactId, data: &[u8]) -> Option<Contact> {
         least = field.checked_add(1)?;
         let head = reader.length()?;
         let value = if head & 1 == 0 {
-            Value::One(reader.text(head >> 1)?.to_owned())
+            Value::One(reader.text(head >> 1)?.into())
         } else {
-            let mut texts = Vec::new();
+            let mut texts = Texts::new();
             for _ in 0..head >> 1 {
                 let length = reader.length()?;
-                texts.push(reader.text(length)?.to_owned());
+                texts.push(reader.text(length)?.into());
             }
             Value::Many(texts)
         };
@@ -195,24 +194,29 @@ mod tests {
     use super::*;
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
+    use rollbook_engine::contact::Text;
+
+    fn text() -> impl Strategy<Value = Text> {
+        any::<String>().prop_map(Text::from)
+    }
 
     fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
-            any::<String>().prop_map(Value::One),
-            ".{100,300}".prop_map(Value::One),
-            vec(any::<String>(), 1..4).prop_map(Value::Many),
+            text().prop_map(Value::One),
+            ".{100,300}".prop_map(|text| Value::One(text.into())),
+            vec(text(), 1..4).prop_map(|texts| Value::Many(texts.into())),
         ]
     }
 
     fn contact() -> impl Strategy<Value = Contact> {
-        let namespace = prop_oneof![Just("default".to_owned()), any::<String>()];
+        let namespace = prop_oneof![Just(Text::from("default")), text()];
         (
-            vec((namespace, any::<String>()), 0..3),
+            vec((namespace, text()), 0..3),
             btree_map(1..=u16::MAX, value(), 0..6),
         )
             .prop_map(|(external_ids, values)| Contact {
                 id: ContactId(7),
-                external_ids,
+                external_ids: external_ids.into(),
                 values: values
                     .into_iter()
                     .map(|(field, value)| (FieldId(field), value))
@@ -248,7 +252,7 @@ mod tests {
                 .flat_map(|(field, value)| value.texts().iter().map(move |text| (*field, text)));
             let expected: Vec<_> = external
                 .chain(values)
-                .map(|(field, text)| (field, text.clone().into_bytes()))
+                .map(|(field, text)| (field, text.as_bytes().to_vec()))
                 .collect();
             prop_assert_eq!(seen, expected);
         }
@@ -280,8 +284,8 @@ mod tests {
     #[test]
     fn a_contact_is_damaged_when_its_bytes_end_early() {
         let contact = Contact {
-            external_ids: vec![("default".to_owned(), "A1".to_owned())],
-            values: vec![(FieldId::NAME, Value::One("Ada".to_owned()))],
+            external_ids: [("default".into(), "A1".into())].into(),
+            values: vec![(FieldId::NAME, Value::One("Ada".into()))],
             ..Contact::new(ContactId(3))
         };
         let data = packed(&contact);

@@ -6,6 +6,7 @@
 //! between two of them whatever else waits goes first.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
@@ -14,8 +15,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::checkpoint::Checkpoints;
 use super::heads::Heads;
-use super::identifiers::Identifiers;
+use super::identifiers::{Identifiers, Pending};
 use super::log;
 use crate::{StoreError, WorkspaceId};
 
@@ -45,6 +47,8 @@ pub(super) struct Writer {
 pub(super) struct Writing<'a> {
     pub(super) tx: Transaction<'a>,
     pub(super) identifiers: &'a Identifiers,
+    /// What this transaction did to the index of identifiers.
+    pub(super) pending: Pending,
     pub(super) heads: Heads,
 }
 
@@ -67,15 +71,18 @@ enum Message {
 impl Writer {
     /// Starts the thread on a connection of its own.
     pub(super) fn start(
-        connection: Connection,
+        path: &Path,
+        mut connection: Connection,
         identifiers: Arc<Identifiers>,
     ) -> Result<Writer, StoreError> {
+        let checkpoints = Checkpoints::start(path, &mut connection)?;
         let (jobs, waiting) = channel();
         let thread = std::thread::Builder::new()
             .name("rollbook-writer".to_owned())
             .spawn(move || {
                 WriterThread {
                     connection,
+                    checkpoints,
                     identifiers,
                     singles: HashMap::new(),
                     working: Duration::ZERO,
@@ -169,6 +176,8 @@ where
 }
 
 struct WriterThread {
+    // Dropped first: the connection that closes last moves what is left in the write-ahead log.
+    checkpoints: Checkpoints,
     connection: Connection,
     identifiers: Arc<Identifiers>,
     /// Single attempts since the log was maintained.
@@ -205,6 +214,7 @@ impl WriterThread {
                 self.commit_alone(job);
             }
             self.maintain(SINGLES_BEFORE_MAINTENANCE);
+            self.checkpoints.keep_up(&self.connection);
         }
     }
 
@@ -272,12 +282,19 @@ impl WriterThread {
         let mut writing = Writing {
             tx,
             identifiers: &self.identifiers,
+            pending: Pending::default(),
             heads: Heads::default(),
         };
         let outcome = work(&mut writing).and_then(|()| {
-            let Writing { tx, heads, .. } = writing;
+            let Writing {
+                tx, heads, pending, ..
+            } = writing;
             let singles = heads.write(&tx)?;
+            let written = self.identifiers.write_down(&tx, pending)?;
             tx.commit()?;
+            if let Some(written) = written {
+                self.identifiers.publish(&written);
+            }
             for (workspace, count) in singles {
                 *self.singles.entry(workspace).or_default() += count;
             }
@@ -329,7 +346,7 @@ mod tests {
         migrations::migrate(&mut connection).unwrap();
         let identifiers = Arc::new(Identifiers::open(&connection).unwrap());
         let lock = connect(&path).unwrap();
-        (Writer::start(connection, identifiers).unwrap(), lock)
+        (Writer::start(&path, connection, identifiers).unwrap(), lock)
     }
 
     fn workspaces(connection: &Connection) -> u32 {

@@ -34,7 +34,7 @@ async fn a_delivery_creates_then_finds_its_contact() {
         assert_eq!(stored.external_id("default"), Some("G1"));
         assert_eq!(
             stored.value(FieldId::EMAIL),
-            Some(&Value::Many(vec!["guest1@example.com".to_owned()]))
+            Some(&Value::Many(["guest1@example.com".into()].into()))
         );
     })
     .await;
@@ -256,7 +256,8 @@ async fn calls_that_wait_together_share_a_group_and_keep_their_own_outcomes() {
             }
             attempts += 1;
             let attempt = attempt_of(delivered.unwrap().remove(0));
-            assert_eq!(attempt.shown.external_id, Some(format!("G{}", number % 50)));
+            let external_id = format!("G{}", number % 50);
+            assert_eq!(attempt.shown.external_id, Some(external_id.into()));
             created += u64::from(attempt.action == Some(Action::Created));
         }
         assert_eq!(created, 45, "one for each guest that was not refused");

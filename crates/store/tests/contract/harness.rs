@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use rollbook_engine::candidate::{Candidate, Given};
-use rollbook_engine::contact::Value;
+use rollbook_engine::contact::{Text, Value};
 use rollbook_engine::policy::{Mode, Policy};
 use rollbook_engine::schema::{FieldId, Schema};
 use rollbook_store::commit::{Batch, Delivered, Delivery, Idempotency, ImportStep, Payload};
@@ -202,9 +202,9 @@ pub(crate) fn candidate(given: &[(FieldId, &str)]) -> Candidate {
     let mut given: Vec<(FieldId, Given)> = given
         .iter()
         .map(|(field, text)| {
-            let text = (*text).to_owned();
+            let text = Text::from(*text);
             let value = if matches!(*field, FieldId::PHONE | FieldId::EMAIL | FieldId::TAGS) {
-                Value::Many(vec![text])
+                Value::Many([text].into())
             } else {
                 Value::One(text)
             };

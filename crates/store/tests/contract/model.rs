@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use rollbook_engine::candidate::{Candidate, Given};
-use rollbook_engine::contact::{Contact, ContactId, Value};
+use rollbook_engine::contact::{Contact, ContactId, Text, Value};
 use rollbook_engine::issue::{Issue, Problem};
 use rollbook_engine::known::Known;
 use rollbook_engine::plan::{Step, plan};
@@ -43,14 +43,14 @@ enum Way {
     Singly,
 }
 
-fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
-    prop::sample::select(texts).prop_map(str::to_owned)
+fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = Text> {
+    prop::sample::select(texts).prop_map(Text::from)
 }
 
 fn list(texts: &'static [&'static str]) -> impl Strategy<Value = Given> {
     prop_oneof![
-        8 => vec(one_of(texts), 1..3).prop_map(|texts| Given::Set(Value::Many(texts))),
-        2 => vec(one_of(texts), 1..3).prop_map(Given::Add),
+        8 => vec(one_of(texts), 1..3).prop_map(|texts| Given::Set(Value::Many(texts.into()))),
+        2 => vec(one_of(texts), 1..3).prop_map(|texts| Given::Add(texts.into())),
         1 => Just(Given::Clear),
     ]
 }

@@ -222,7 +222,7 @@ fn status(attempt: &Attempt) -> StatusCode {
 /// The problem of a body that was no record; it stands in the log, too.
 fn refused_body(api: &Api, source: &Source, attempt: &Attempt) -> Option<Problem> {
     let issue = attempt.issues.iter().find(|issue| issue.field.is_none())?;
-    let problem = match issue.code.as_str() {
+    let problem = match issue.code.as_ref() {
         "record.unreadable" => Problem::new(
             Kind::Record,
             format!(

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use rollbook_engine::attempt::ImportResult;
 use rollbook_engine::change::Change;
-use rollbook_engine::contact::Value;
+use rollbook_engine::contact::{Text, Value};
 use rollbook_store::log::{Attempt, AttemptId};
 use serde::Deserialize;
 
@@ -149,8 +149,7 @@ impl AttemptView {
         names: &Names,
         person: &Person,
     ) -> AttemptView {
-        let label =
-            |key: &Option<String>| key.as_deref().map(|key| field_label(names.schema(), key));
+        let label = |key: &Option<Text>| key.as_deref().map(|key| field_label(names.schema(), key));
         AttemptView {
             id: attempt.id.to_string(),
             result: ResultTag::of(attempt.result),
@@ -159,7 +158,7 @@ impl AttemptView {
                 .name
                 .or(attempt.shown.email)
                 .or(attempt.shown.external_id)
-                .unwrap_or_else(|| "Record without a name".to_owned()),
+                .map_or_else(|| "Record without a name".to_owned(), String::from),
             outcome: match (attempt.result, attempt.action) {
                 (ImportResult::Failure, _) | (_, None) => "not imported",
                 (_, Some(rollbook_engine::attempt::Action::Created)) => "created",
@@ -183,7 +182,7 @@ impl AttemptView {
                 .map(|issue| IssueView {
                     label: label(&issue.field),
                     message: issue.message,
-                    code: issue.code,
+                    code: issue.code.into_owned(),
                 })
                 .collect(),
             notes: attempt
@@ -191,7 +190,7 @@ impl AttemptView {
                 .into_iter()
                 .map(|note| NoteView {
                     label: label(&note.field),
-                    message: note.message,
+                    message: note.message.into_owned(),
                 })
                 .collect(),
             changes: attempt

@@ -75,7 +75,7 @@ pub(super) async fn get(
         let definition = schema.by_id(*field);
         FieldView {
             label: definition.map_or_else(
-                || schema.key_of(*field),
+                || schema.key_of(*field).into_string(),
                 |definition| definition.label.clone(),
             ),
             values: values(definition.map(|definition| &definition.kind), value),
@@ -99,14 +99,14 @@ pub(super) async fn get(
         id: id.0,
         name: contact
             .name()
-            .unwrap_or_else(|| "Contact without a name".to_owned()),
+            .map_or_else(|| "Contact without a name".to_owned(), String::from),
         fields: fields.collect(),
         identifiers: contact
             .external_ids
             .iter()
             .map(|(namespace, value)| IdentifierView {
-                namespace: namespace.clone(),
-                value: value.clone(),
+                namespace: namespace.to_string(),
+                value: value.to_string(),
             })
             .collect(),
         created: person.zone.when(stored.created_at),

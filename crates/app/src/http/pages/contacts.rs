@@ -110,7 +110,7 @@ fn row(stored: StoredContact, person: &Person) -> ContactRow {
         .collect();
     ContactRow {
         id: contact.id.0,
-        name: contact.name().unwrap_or_default(),
+        name: contact.name().unwrap_or_default().into_string(),
         phone: phone(&primary(FieldId::PHONE)),
         more_phones: more(FieldId::PHONE),
         email: primary(FieldId::EMAIL),

@@ -366,7 +366,7 @@ async fn chips(
     if let Some(id) = view.filter.contact {
         let contact = app.store.contact(person.workspace.id, id).await?;
         let name = contact.and_then(|contact| contact.contact.name());
-        let name = name.unwrap_or_else(|| format!("number {id}"));
+        let name = name.map_or_else(|| format!("number {id}"), String::from);
         add("Contact", "contact", name);
     }
     Ok(chips)

@@ -1,7 +1,7 @@
 //! Values ready to print: numbers grouped, times in the workspace's zone, phones as people write them.
 
 use jiff::tz::TimeZone;
-use rollbook_engine::contact::Value;
+use rollbook_engine::contact::{Text, Value};
 use rollbook_engine::field::phone::{PhoneNumber, PhoneReader};
 use rollbook_engine::schema::{FieldKind, Schema};
 use rollbook_store::Timestamp;
@@ -81,7 +81,7 @@ pub(crate) fn phone(text: &str) -> String {
 
 /// The values of a field as people read them.
 pub(crate) fn values(kind: Option<&FieldKind>, value: &Value) -> Vec<String> {
-    let show = |text: &String| match kind {
+    let show = |text: &Text| match kind {
         Some(FieldKind::Phone) => phone(text),
         Some(FieldKind::Boolean) => match text.as_str() {
             "true" => "Yes".to_owned(),
@@ -91,8 +91,8 @@ pub(crate) fn values(kind: Option<&FieldKind>, value: &Value) -> Vec<String> {
         Some(FieldKind::Choice(options) | FieldKind::Choices(options)) => options
             .iter()
             .find(|option| option.code == *text)
-            .map_or_else(|| text.clone(), |option| option.label.clone()),
-        _ => text.clone(),
+            .map_or_else(|| text.to_string(), |option| option.label.clone()),
+        _ => text.to_string(),
     };
     value.texts().iter().map(show).collect()
 }

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use rollbook_engine::attempt::{Action, ImportResult, Outcome, Shown};
 use rollbook_engine::change::Change;
-use rollbook_engine::contact::{ContactId, IdentifierKind};
+use rollbook_engine::contact::{ContactId, IdentifierKind, Text};
 use rollbook_engine::issue::{Issue, Note};
 use uuid::Uuid;
 
+use super::super::codec::{Damage, Decoded, Packer, Reader, Unpacker, Writer, text};
 use super::NewAttempt;
-use super::codec::{Damage, Decoded, Packer, Reader, Unpacker, Writer, text};
-use super::filter::{Grams, contacts};
-use super::search::{digits, fold};
+use super::filter::{END, Grams, contacts};
+use super::search::fold;
 use crate::commit::Payload;
 use crate::log::{AttemptId, ResultCounts};
 use crate::sources::SourceId;
@@ -330,7 +330,7 @@ impl Keys {
     pub(super) const COLUMNS: usize = 4;
 
     /// Closes a text; never part of UTF-8.
-    pub(super) const END: u8 = 0xff;
+    pub(super) const END: u8 = END;
 
     /// Stands for a text that is missing; never part of UTF-8.
     const MISSING: u8 = 0xfe;
@@ -381,7 +381,7 @@ impl Keys {
                 }
                 next = row + 1;
                 if text_of_row != [Keys::MISSING] {
-                    *key_mut(shown, number) = Some(text(text_of_row)?);
+                    *key_mut(shown, number) = Some(text(text_of_row)?.into());
                 }
             }
         }
@@ -398,7 +398,7 @@ fn key(shown: &Shown, column: usize) -> Option<&str> {
     }
 }
 
-fn key_mut(shown: &mut Shown, column: usize) -> &mut Option<String> {
+fn key_mut(shown: &mut Shown, column: usize) -> &mut Option<Text> {
     match column {
         0 => &mut shown.name,
         1 => &mut shown.phone,
@@ -503,16 +503,24 @@ impl Payloads {
     }
 }
 
-/// DETAIL: position, length and contents for each attempt that has any.
+/// DETAIL: position, length and contents for each attempt that has any. What is the same as for the attempt with any
+/// before, as notes of unchanged records are, has length 0.
 fn encode_details(attempts: &[NewAttempt<'_>]) -> Vec<u8> {
     let mut details = Writer::default();
     let mut detail = Writer::default();
+    let mut previous = Writer::default();
     for (row, attempt) in attempts.iter().enumerate() {
+        detail.0.clear();
         write_detail(attempt, &mut detail);
-        if !detail.0.is_empty() {
-            details.number(row as u64);
+        if detail.0.is_empty() {
+            continue;
+        }
+        details.number(row as u64);
+        if detail.0 == previous.0 {
+            details.bytes(&[]);
+        } else {
             details.bytes(&detail.0);
-            detail.0.clear();
+            std::mem::swap(&mut detail, &mut previous);
         }
     }
     details.0
@@ -562,9 +570,14 @@ fn details(blob: &[u8], rows: &[usize], unpacker: &mut Unpacker) -> Decoded<Vec<
     let mut details = vec![Detail::default(); rows.len()];
     let mut wanted = rows.iter().zip(&mut details).peekable();
     let mut reader = Reader(&bytes);
+    let mut previous = &[][..];
     while !reader.0.is_empty() {
         let row = reader.number()?;
-        let bytes = reader.bytes()?;
+        let mut bytes = reader.bytes()?;
+        if bytes.is_empty() {
+            bytes = previous;
+        }
+        previous = bytes;
         while wanted
             .next_if(|(wanted, _)| (**wanted as u64) < row)
             .is_some()
@@ -630,21 +643,22 @@ pub(super) fn payloads(
     rows.iter().map(|row| payloads.payload(*row)).collect()
 }
 
+/// The pieces of all texts, which are folded and cut together.
 fn encode_grams(attempts: &[NewAttempt<'_>]) -> Vec<u8> {
-    let mut grams = Grams::new();
-    let mut folded = Vec::new();
-    let mut add = |bytes: &[u8]| {
-        folded.clear();
-        folded.extend_from_slice(bytes);
-        fold(&mut folded);
-        grams.add(&folded);
-    };
+    let mut texts = Vec::new();
     for attempt in attempts {
         for column in 0..Keys::COLUMNS {
-            add(key(attempt.shown, column).unwrap_or_default().as_bytes());
+            texts.extend_from_slice(key(attempt.shown, column).unwrap_or_default().as_bytes());
+            texts.push(END);
         }
-        add(&digits(attempt.shown.phone.as_deref().unwrap_or_default()));
-        add(&attempt.payload.bytes);
+        let phone = attempt.shown.phone.as_deref().unwrap_or_default();
+        texts.extend(phone.bytes().filter(u8::is_ascii_digit));
+        texts.push(END);
+        texts.extend_from_slice(&attempt.payload.bytes);
+        texts.push(END);
     }
+    fold(&mut texts);
+    let mut grams = Grams::new();
+    grams.add(&texts);
     grams.finish()
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
 
+use super::super::codec::Damage;
 use super::block::{Encoded, Header};
-use super::codec::Damage;
 use crate::log::ResultCounts;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -175,6 +175,59 @@ pub(super) fn insert(
         integer(header.contacts.1)?,
         header.data,
     ])?;
+    Ok(())
+}
+
+/// Writes the contents of a block anew; its header stays.
+pub(super) fn replace_contents(
+    tx: &Transaction<'_>,
+    header: &Header,
+    encoded: &Encoded,
+) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE log_data
+         SET meta = ?2, grams = ?3, keys = ?4, detail = ?5, payload = ?6
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        header.data,
+        encoded.meta,
+        encoded.grams,
+        encoded.keys,
+        encoded.detail,
+        encoded.payload
+    ])?;
+    Ok(())
+}
+
+/// The first blocks, oldest first.
+pub(super) fn oldest(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    most: usize,
+) -> Result<Vec<Header>, StoreError> {
+    let mut statement = conn.prepare_cached(select_header!(
+        "WHERE workspace = ?1
+         ORDER BY last_no
+         LIMIT ?2"
+    ))?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![workspace.0, most], header)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Removes a block with its contents.
+pub(super) fn remove(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    header: &Header,
+) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM log_data WHERE id = ?1")?
+        .execute([header.data])?;
+    tx.prepare_cached("DELETE FROM log_contacts WHERE id = ?1")?
+        .execute([header.data])?;
+    tx.prepare_cached("DELETE FROM log_block WHERE workspace = ?1 AND last_no = ?2")?
+        .execute(params![workspace.0, integer(header.last_no)?])?;
     Ok(())
 }
 

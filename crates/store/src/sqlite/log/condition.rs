@@ -3,10 +3,10 @@
 use rollbook_engine::attempt::{Action, ImportResult};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::super::codec::{Decoded, Unpacker};
 use super::block::{
     Column, Header, Keys, Meta, Payloads, Stored, or_zero, outcome_code, outcome_of_code,
 };
-use super::codec::{Decoded, Unpacker};
 use super::search::Needle;
 use crate::log::LogFilter;
 use crate::{StoreError, Timestamp, WorkspaceId};

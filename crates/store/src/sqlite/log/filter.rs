@@ -2,11 +2,14 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::codec::{Decoded, seal, unseal};
+use super::super::codec::{Decoded, seal, unseal};
 
 /// The length of the pieces of text that [`Grams`] remembers. Shorter pieces occur in every block (all four-digit
 /// numbers do), longer ones would leave out more short searches and are no more telling.
 const GRAM: usize = 5;
+
+/// Closes a text; never part of UTF-8, and so of no text that is looked for.
+pub(super) const END: u8 = 0xff;
 
 /// Sizes of [`Grams`] in bits, as powers of two: never more than 16 bytes an attempt in a full block.
 const MAX_GRAM_BITS: u32 = 17;
@@ -26,12 +29,30 @@ impl Grams {
         }
     }
 
-    /// Adds every piece of a folded text.
+    /// Adds every piece of folded texts, each closed by [`END`]. Pieces that reach over an end are none.
     pub(super) fn add(&mut self, folded: &[u8]) {
-        for hash in hashes(folded) {
-            let bit = hash >> (64 - MAX_GRAM_BITS);
-            if let Some(word) = self.words.get_mut((bit >> 6) as usize) {
-                *word |= 1 << (bit & 63);
+        const ONES: u64 = 0x01_0101_0101;
+        const HIGHS: u64 = 0x80_8080_8080;
+
+        // As numbers of eight bytes, of which each holds the piece that begins there; the last pieces of all are read
+        // past the end.
+        let set = |words: &mut [u64], eight: u64| {
+            let piece = eight >> 24;
+            // No byte is 0xFF if no byte of the inverse is zero.
+            let inverse = !piece & (ONES * 0xff);
+            let whole = inverse.wrapping_sub(ONES) & !inverse & HIGHS == 0;
+            let bit = hash(piece) >> (64 - MAX_GRAM_BITS);
+            if let Some(word) = words.get_mut((bit >> 6) as usize) {
+                *word |= u64::from(whole) << (bit & 63);
+            }
+        };
+        let mut last = [END; 14];
+        let rest = folded.len().saturating_sub(7);
+        let tail = &folded[rest..];
+        last[..tail.len()].copy_from_slice(tail);
+        for eight in folded.windows(8).chain(last.windows(8)) {
+            if let Ok(eight) = eight.try_into() {
+                set(&mut self.words, u64::from_be_bytes(eight));
             }
         }
     }
@@ -99,9 +120,13 @@ fn hashes(folded: &[u8]) -> impl Iterator<Item = u64> {
         .fold(0_u64, |window, byte| window << 8 | u64::from(*byte));
     rest.iter().map(move |byte| {
         window = (window << 8 | u64::from(*byte)) & 0xff_ffff_ffff;
-        // Multiplicative hashing; its upper bits are the good ones.
-        (window ^ window >> 17).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        hash(window)
     })
+}
+
+/// Multiplicative hashing; its upper bits are the good ones.
+fn hash(piece: u64) -> u64 {
+    (piece ^ piece >> 17).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// The checked bits of a stored [`Grams`].

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::super::codec::{Decoded, Unpacker};
 use super::block::{Header, Meta};
 use super::blocks::{self, Parts, damaged, header, select_header};
-use super::codec::{Decoded, Unpacker};
 use super::condition::{Condition, keep_containing};
 use super::filter::{may_hold_contact, stored_grams};
 use super::search::Needle;

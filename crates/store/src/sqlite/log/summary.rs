@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
+use super::super::codec::Unpacker;
 use super::block::{Column, Header, Meta, count};
 use super::blocks::{self, Parts, damaged};
-use super::codec::Unpacker;
 use super::condition::Condition;
 use super::scan::{Rows, Walk, walk};
 use super::tail::{self, Order};

@@ -4,10 +4,10 @@ use rollbook_engine::attempt::Shown;
 use rollbook_engine::contact::ContactId;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
+use super::super::codec::{Damage, Decoded, Reader, Writer, seal, unseal};
 use super::NewAttempt;
 use super::block::{Stored, outcome_code, outcome_of_code, read_detail, small, write_detail};
 use super::blocks::integer;
-use super::codec::{Damage, Decoded, Reader, Writer, seal, unseal};
 use crate::commit::Payload;
 use crate::sources::SourceId;
 use crate::{StoreError, Timestamp, WorkspaceId};
@@ -37,6 +37,17 @@ pub(super) fn insert(
         ])?;
     }
     Ok(())
+}
+
+/// Writes an attempt that is there already anew.
+pub(super) fn replace(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    attempt: &NewAttempt<'_>,
+) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM log_tail WHERE workspace = ?1 AND number = ?2")?
+        .execute(params![workspace.0, integer(attempt.number)?])?;
+    insert(tx, workspace, std::slice::from_ref(attempt))
 }
 
 /// How many attempts wait.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rollbook_engine::attempt::{Action, ImportResult};
-use rollbook_engine::contact::{IdentifierKind, Value};
+use rollbook_engine::contact::{IdentifierKind, Text, Value};
 
 use super::search::fold;
 use super::*;
@@ -117,7 +117,7 @@ impl Log {
             .iter()
             .map(|(one, payload)| one.as_new(payload))
             .collect();
-        self.in_transaction(|tx| super::append(tx, WORKSPACE, &new));
+        self.in_transaction(|tx| super::append(tx, WORKSPACE, &new, || Ok(())));
         for (stored, payload) in stored {
             let no = stored.import;
             let mut imports = Imports::of(&self.conn, WORKSPACE);
@@ -130,6 +130,65 @@ impl Log {
     fn maintain(&mut self) {
         self.in_transaction(|tx| super::maintain(tx, WORKSPACE));
         assert!(tail::len(&self.conn, WORKSPACE).unwrap() < BLOCK as u64);
+    }
+
+    /// Erases, slice by slice, in the log and one by one in the model.
+    fn erase(&mut self, filter: &LogFilter) {
+        let expected = self.naive(filter).len() as u64;
+        let mut erased = 0;
+        let mut after = Some(0);
+        while let Some(number) = after {
+            self.in_transaction(|tx| {
+                let corrected = correct::erase(tx, WORKSPACE, filter, number)?;
+                erased += corrected.attempts;
+                after = corrected.next;
+                Ok(())
+            });
+        }
+        assert_eq!(erased, expected);
+        for (attempt, payload) in &mut self.model {
+            if meets(filter, attempt, payload) {
+                attempt.shown = Shown::default();
+                attempt.changes.clear();
+                attempt.notes = vec![Note::erased()];
+                attempt.idempotency_key = None;
+                for issue in &mut attempt.issues {
+                    issue.value = None;
+                    issue.message.clear();
+                }
+                *payload = self::payload("", b"");
+            }
+        }
+    }
+
+    /// Drops old blocks, slice by slice; the model follows what is left, which must be the newest attempts and all that
+    /// are young enough.
+    fn drop_before(&mut self, before: Timestamp) {
+        let mut dropped = 0;
+        let mut going = true;
+        while going {
+            self.in_transaction(|tx| {
+                let corrected = correct::drop_old(tx, WORKSPACE, before)?;
+                dropped += corrected.attempts;
+                going = corrected.next.is_some();
+                Ok(())
+            });
+        }
+        let dropped = usize::try_from(dropped).unwrap();
+        assert!(
+            self.model[..dropped]
+                .iter()
+                .all(|(attempt, _)| attempt.received_at < before)
+        );
+        let old = self
+            .model
+            .iter()
+            .filter(|(attempt, _)| attempt.received_at < before)
+            .count();
+        let tail = usize::try_from(tail::len(&self.conn, WORKSPACE).unwrap()).unwrap();
+        // What is old and stays shares a block with younger ones, is the last block, or waits for its block.
+        assert!(old - dropped < 2 * BLOCK + tail, "{old} {dropped} {tail}");
+        self.model.drain(..dropped);
     }
 
     fn in_transaction(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<(), StoreError>) {
@@ -364,8 +423,8 @@ fn usual_outcomes() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-fn texts(pool: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
-    proptest::option::of(proptest::sample::select(pool).prop_map(str::to_owned))
+fn texts(pool: &'static [&'static str]) -> impl Strategy<Value = Option<Text>> {
+    proptest::option::of(proptest::sample::select(pool).prop_map(Text::from))
 }
 
 fn details() -> impl Strategy<Value = block::Detail> {
@@ -379,8 +438,8 @@ fn details() -> impl Strategy<Value = block::Detail> {
     let some = some.prop_map(|(issues, notes, changes, key, replay)| block::Detail {
         issues: vec![
             Issue {
-                field: Some("phone".to_owned()),
-                code: "phone.invalid".to_owned(),
+                field: Some("phone".into()),
+                code: "phone.invalid".into(),
                 message: "“x” is not a phone number.".to_owned(),
                 value: key.then(|| "x".to_owned()),
             };
@@ -389,9 +448,10 @@ fn details() -> impl Strategy<Value = block::Detail> {
         notes: vec![Note::no_changes(); notes],
         changes: vec![
             Change {
-                field: "tags".to_owned(),
-                before: key.then(|| Value::One(String::new())),
-                after: replay.then(|| Value::Many(vec!["a".to_owned(), "ß".to_owned()])),
+                field: "tags".into(),
+                before: key.then(|| Value::One(Text::default())),
+                after: replay
+                    .then(|| Value::Many(["a", "ß"].map(Text::from).into_iter().collect())),
             };
             changes
         ],
@@ -489,7 +549,7 @@ fn filters() -> impl Strategy<Value = LogFilter> {
     let search = (proptest::sample::select(TEXTS.as_slice()), texts(&DIGITS)).prop_map(
         |(text, phone_digits)| Search {
             text: text.to_owned(),
-            phone_digits,
+            phone_digits: phone_digits.map(String::from),
         },
     );
     let rarely = 0.15;
@@ -541,6 +601,37 @@ proptest! {
             log.check(filter, limit, buckets);
         }
         log.check_each();
+    }
+
+    /// Erasing what a filter finds, and dropping what is old, leaves the log of somebody who did the same to every
+    /// attempt one by one.
+    #[test]
+    fn a_corrected_log_answers_like_a_corrected_list(
+        history in histories(),
+        erased in filters(),
+        before in 1_000..1_400_i64,
+        filters in proptest::collection::vec(filters(), 1..4),
+    ) {
+        let mut log = Log::new();
+        for drafts in &history {
+            if drafts.is_empty() {
+                log.maintain();
+            } else {
+                log.append(drafts);
+            }
+        }
+        log.erase(&erased);
+        for filter in [&LogFilter::default(), &erased].into_iter().chain(&filters) {
+            log.check(filter, 7, 3);
+        }
+        log.check_each();
+        log.drop_before(Timestamp(before));
+        for filter in [&LogFilter::default(), &erased].into_iter().chain(&filters) {
+            log.check(filter, 7, 3);
+        }
+        log.check_each();
+        log.append(&[Draft::plain()]);
+        log.check(&LogFilter::default(), 7, 3);
     }
 
     #[test]
@@ -779,10 +870,10 @@ fn an_import_that_does_not_exist_has_no_attempts() {
 fn a_search_finds_keys_and_payloads_in_any_case() {
     let one = Draft {
         shown: Shown {
-            name: Some("ÄNNE Müller".to_owned()),
-            phone: Some("0170 / 123-4567".to_owned()),
-            email: Some("Anne@Example.org".to_owned()),
-            external_id: Some("100%_A".to_owned()),
+            name: Some("ÄNNE Müller".into()),
+            phone: Some("0170 / 123-4567".into()),
+            email: Some("Anne@Example.org".into()),
+            external_id: Some("100%_A".into()),
         },
         payload: payload("text/csv", "G-77,ANNE,\"Müller, Dr.\",K\u{f6}ln".as_bytes()),
         ..Draft::plain()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use rollbook_engine::attempt::{Action, ImportResult};
+use rollbook_engine::contact::Text;
 use rollbook_engine::schema::Schema;
 use rollbook_store::imports::ImportId;
 use rollbook_store::log::Attempt;
@@ -145,11 +146,11 @@ impl Row {
     /// An attempt, which the person's sight has been applied to, ready to print.
     pub(crate) fn of(attempt: &Attempt, names: &Names, person: &Person) -> Row {
         let shown = &attempt.shown;
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let text = |text: &Option<Text>| text.clone().unwrap_or_default().into_string();
         let about = [&shown.name, &shown.email, &shown.phone, &shown.external_id]
             .into_iter()
             .find_map(Clone::clone)
-            .unwrap_or_else(|| "record without a name".to_owned());
+            .map_or_else(|| "record without a name".to_owned(), String::from);
         let zone = &person.zone;
         let received = zone.when(attempt.received_at);
         let this_year = zone.format(attempt.received_at, "%Y") == zone.format(names.now, "%Y");

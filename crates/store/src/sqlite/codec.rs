@@ -2,6 +2,8 @@
 //!
 //! Reading never panics and never trusts a length: whatever is wrong becomes [`Damage`].
 
+use std::borrow::Cow;
+
 use rollbook_engine::change::Change;
 use rollbook_engine::contact::Value;
 use rollbook_engine::issue::{Issue, Note};
@@ -160,17 +162,17 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    pub(super) fn text(&mut self) -> Decoded<String> {
-        text(self.bytes()?)
+    pub(super) fn text<T: From<&'a str>>(&mut self) -> Decoded<T> {
+        Ok(T::from(text(self.bytes()?)?))
     }
 
     pub(super) fn optional(&mut self) -> Decoded<Option<u64>> {
         Ok(self.number()?.checked_sub(1))
     }
 
-    pub(super) fn optional_text(&mut self) -> Decoded<Option<String>> {
+    pub(super) fn optional_text<T: From<&'a str>>(&mut self) -> Decoded<Option<T>> {
         match self.optional()? {
-            Some(length) => Ok(Some(text(self.take(length)?)?)),
+            Some(length) => Ok(Some(T::from(text(self.take(length)?)?))),
             None => Ok(None),
         }
     }
@@ -183,7 +185,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn list<T>(&mut self, length: u64, item: fn(&mut Self) -> Decoded<T>) -> Decoded<Vec<T>> {
+    fn list<T, L: FromIterator<T>>(
+        &mut self,
+        length: u64,
+        item: fn(&mut Self) -> Decoded<T>,
+    ) -> Decoded<L> {
         // A damaged length runs out of bytes before it can fill the memory.
         (0..length).map(|_| item(self)).collect()
     }
@@ -193,7 +199,7 @@ impl<'a> Reader<'a> {
         self.list(length, |reader| {
             Ok(Issue {
                 field: reader.optional_text()?,
-                code: reader.text()?,
+                code: owned(reader.text()?),
                 message: reader.text()?,
                 value: reader.optional_text()?,
             })
@@ -205,8 +211,8 @@ impl<'a> Reader<'a> {
         self.list(length, |reader| {
             Ok(Note {
                 field: reader.optional_text()?,
-                code: reader.text()?,
-                message: reader.text()?,
+                code: owned(reader.text()?),
+                message: owned(reader.text()?),
             })
         })
     }
@@ -223,12 +229,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn owned(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
+}
+
 /// Stored bytes as the text that they must be.
-pub(super) fn text(bytes: &[u8]) -> Decoded<String> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(_) => Err(Damage("a text is not UTF-8")),
-    }
+pub(super) fn text(bytes: &[u8]) -> Decoded<&str> {
+    std::str::from_utf8(bytes).map_err(|_| Damage("a text is not UTF-8"))
 }
 
 /// Compresses blobs: version, length, zstd frame with checksum. Nothing stays nothing.
