@@ -443,6 +443,8 @@ fn is_clutter(name: &str) -> bool {
 
 /// The first names of a list, in words.
 pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    use std::fmt::Write as _;
+
     const SHOWN: usize = 10;
     let names: Vec<&str> = names.collect();
     let shown: Vec<String> = names
@@ -452,7 +454,8 @@ pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
         .collect();
     let mut text = shown.join(", ");
     if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+        // Writing to a text cannot fail.
+        let _ = write!(text, " and {} more", names.len() - SHOWN);
     }
     text
 }

@@ -197,23 +197,18 @@ fn property(line: &str) -> Option<Property> {
         return None;
     }
     let parameters: Vec<(String, String)> = parts
-        .map(|parameter| match parameter.split_once('=') {
-            Some((name, value)) => (
-                name.trim().to_ascii_uppercase(),
-                value.trim().trim_matches('"').to_owned(),
-            ),
-            // 2.1 writes values alone.
-            None => {
-                let value = parameter.trim();
-                let upper = value.to_ascii_uppercase();
-                let is_encoding = ["QUOTED-PRINTABLE", "BASE64", "B", "8BIT", "7BIT"];
-                let name = if is_encoding.contains(&upper.as_str()) {
-                    "ENCODING"
-                } else {
-                    "TYPE"
-                };
-                (name.to_owned(), value.to_owned())
+        .map(|parameter| {
+            if let Some((name, value)) = parameter.split_once('=') {
+                let value = value.trim().trim_matches('"');
+                return (name.trim().to_ascii_uppercase(), value.to_owned());
             }
+            // 2.1 writes values alone.
+            let value = parameter.trim();
+            let is_encoding = ["QUOTED-PRINTABLE", "BASE64", "B", "8BIT", "7BIT"]
+                .iter()
+                .any(|known| value.eq_ignore_ascii_case(known));
+            let name = if is_encoding { "ENCODING" } else { "TYPE" };
+            (name.to_owned(), value.to_owned())
         })
         .collect();
     let of = |wanted: &str| {
@@ -241,15 +236,12 @@ fn from_quoted_printable(value: &str, charset: Option<&str>) -> String {
                 .get(at)
                 .and_then(|sign| char::from(*sign).to_digit(16))
         };
-        match (byte, digit(0), digit(1)) {
-            (b'=', Some(high), Some(low)) => {
-                bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*byte);
-                rest = after;
-            }
+        if let (b'=', Some(high), Some(low)) = (byte, digit(0), digit(1)) {
+            bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
+            rest = &after[2..];
+        } else {
+            bytes.push(*byte);
+            rest = after;
         }
     }
     let named = charset

@@ -34,7 +34,7 @@ const SAMPLE: usize = 500;
 const COLUMNS: usize = 2_048;
 
 /// How long a sheet may take to be converted. Its size is limited as well, so only a file made for it comes here.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Which kind of file a sheet is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

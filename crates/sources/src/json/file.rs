@@ -196,7 +196,7 @@ impl<R: Read> JsonFile<R> {
                 }
                 return Ok(Some((self.at, self.at + kept)));
             }
-            self.drop_read()?;
+            self.drop_read();
             self.text.advance(0, looked.max(START))?;
         }
     }
@@ -223,7 +223,7 @@ impl<R: Read> JsonFile<R> {
                     return Ok(());
                 }
                 self.at = self.text.window().len();
-                self.drop_read()?;
+                self.drop_read();
                 self.text.advance(0, START)?;
                 from = 0;
             }
@@ -291,18 +291,17 @@ impl<R: Read> JsonFile<R> {
             if self.text.ended() {
                 return Ok(None);
             }
-            self.drop_read()?;
+            self.drop_read();
             self.text.advance(0, 1)?;
         }
     }
 
     /// Drops what was read from the window.
-    fn drop_read(&mut self) -> Result<(), FileError> {
+    fn drop_read(&mut self) {
         self.line_at(self.at);
         self.text.drop_front(self.at);
         self.counted = 0;
         self.at = 0;
-        Ok(())
     }
 
     fn line_at(&mut self, at: usize) -> u64 {
@@ -322,9 +321,7 @@ impl<R: Read> JsonFile<R> {
 
 /// Follows JSON byte by byte to the end of a value.
 struct Scan {
-    lines: bool,
-    /// Whether values stand alone, so that one ends with its last bracket.
-    alone: bool,
+    layout: JsonLayout,
     depth: u64,
     in_text: bool,
     escaped: bool,
@@ -334,8 +331,7 @@ struct Scan {
 impl Scan {
     fn new(layout: JsonLayout) -> Scan {
         Scan {
-            lines: layout == JsonLayout::Lines,
-            alone: layout == JsonLayout::Values,
+            layout,
             depth: 0,
             in_text: false,
             escaped: false,
@@ -345,14 +341,16 @@ impl Scan {
 
     /// Whether the value may end where the file does.
     fn may_end(&self) -> bool {
-        self.lines || self.depth == 0 && !self.in_text
+        self.layout == JsonLayout::Lines || self.depth == 0 && !self.in_text
     }
 
     /// The length of the value in these bytes, if it ends in them.
     fn feed(&mut self, bytes: &[u8]) -> Option<usize> {
-        if self.lines {
+        if self.layout == JsonLayout::Lines {
             return memchr::memchr(b'\n', bytes);
         }
+        // A value that stands alone ends with its last bracket.
+        let alone = self.layout == JsonLayout::Values;
         for (at, byte) in bytes.iter().enumerate() {
             if self.in_text {
                 match byte {
@@ -366,19 +364,18 @@ impl Scan {
             match byte {
                 b'"' => self.in_text = true,
                 b'{' | b'[' => {
-                    if self.alone && self.begun && self.depth == 0 {
+                    if alone && self.begun && self.depth == 0 {
                         return Some(at);
                     }
                     self.depth += 1;
                 }
-                b']' if self.depth == 0 && !self.alone => return Some(at),
+                b']' | b',' if self.depth == 0 && !alone => return Some(at),
                 b'}' | b']' => {
                     self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 && self.alone {
+                    if self.depth == 0 && alone {
                         return Some(at + 1);
                     }
                 }
-                b',' if self.depth == 0 && !self.alone => return Some(at),
                 _ => {}
             }
             self.begun |= !is_white(*byte);

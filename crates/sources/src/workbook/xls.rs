@@ -155,16 +155,14 @@ impl Xls {
                     }
                 }
                 record::XF => cell_formats.push(number(data, 2)),
-                record::BOUND_SHEET => {
-                    // Sheets with cells only: charts and macros have none.
-                    if data.get(5).is_some_and(|kind| *kind == 0) {
-                        let name = data.get(6..).and_then(|name| shared.short_text(name));
-                        places.push(usize::try_from(long(data, 0)).unwrap_or(usize::MAX));
-                        sheets.push(Sheet {
-                            name: name.unwrap_or_default().replace('\0', ""),
-                            visible: data.get(4).is_some_and(|state| state & 3 == 0),
-                        });
-                    }
+                // Sheets with cells only: charts and macros have none.
+                record::BOUND_SHEET if data.get(5) == Some(&0) => {
+                    let name = data.get(6..).and_then(|name| shared.short_text(name));
+                    places.push(usize::try_from(long(data, 0)).unwrap_or(usize::MAX));
+                    sheets.push(Sheet {
+                        name: name.unwrap_or_default().replace('\0', ""),
+                        visible: data.get(4).is_some_and(|state| state % 4 == 0),
+                    });
                 }
                 record::SST => {
                     let mut pieces = vec![data];
@@ -252,7 +250,7 @@ impl Shared {
         let (row, column, format) = (number(data, 0), number(data, 2), number(data, 4));
         match kind {
             record::NUMBER if data.len() >= 14 => {
-                put(row, column, self.shown(double(data, 6), format))
+                put(row, column, self.shown(double(data, 6), format));
             }
             record::RK if data.len() >= 10 => {
                 put(row, column, self.shown(packed(long(data, 6)), format));
@@ -378,7 +376,7 @@ fn unicode(bytes: &[u8], flags: u8) -> String {
 fn shared_texts(pieces: &[&[u8]]) -> Texts {
     let mut texts = Texts::default();
     let mut reader = Pieces {
-        pieces,
+        all: pieces,
         piece: 0,
         at: 8,
     };
@@ -389,7 +387,7 @@ fn shared_texts(pieces: &[&[u8]]) -> Texts {
 }
 
 struct Pieces<'a> {
-    pieces: &'a [&'a [u8]],
+    all: &'a [&'a [u8]],
     piece: usize,
     at: usize,
 }
@@ -398,7 +396,7 @@ impl<'a> Pieces<'a> {
     /// Goes to the next record where this one is at its end.
     fn here(&mut self) -> Option<&'a [u8]> {
         loop {
-            let piece = *self.pieces.get(self.piece)?;
+            let piece = *self.all.get(self.piece)?;
             match piece.get(self.at..) {
                 Some(rest) if !rest.is_empty() => return Some(rest),
                 _ => {
@@ -489,13 +487,11 @@ impl<'a> Records<'a> {
         let mut pieces = Vec::new();
         loop {
             let before = self.at;
-            match self.next() {
-                Some((record::CONTINUE, data)) => pieces.push(data),
-                _ => {
-                    self.at = before;
-                    return pieces;
-                }
-            }
+            let Some((record::CONTINUE, data)) = self.next() else {
+                self.at = before;
+                return pieces;
+            };
+            pieces.push(data);
         }
     }
 }

@@ -89,11 +89,10 @@ impl Xlsx {
                         format => format.show(value.as_f64(), since_1904),
                     }
                 }
-                DataRef::String(text) => text.clone(),
+                DataRef::String(text) | DataRef::DurationIso(text) => text.clone(),
                 DataRef::SharedString(text) => (*text).to_owned(),
                 DataRef::Bool(value) => if *value { "TRUE" } else { "FALSE" }.to_owned(),
                 DataRef::DateTimeIso(text) => iso(text),
-                DataRef::DurationIso(text) => text.clone(),
                 DataRef::Error(error) => error.to_string(),
             };
             if !text.is_empty() {
@@ -184,7 +183,7 @@ fn look_through(input: &mut Input, limits: &FileLimits) -> Result<(), FileError>
         }
         let mut meter = Meter::new(entry.compressed_size(), limits);
         let mut guard = Guard::default();
-        let is_sheet = name.contains("sheet") && !name.ends_with(".rels");
+        let is_sheet = name.contains("sheet") && !name.contains("_rels/");
         let most = if name.ends_with("sharedstrings.xml") {
             SHARED_BYTES
         } else if is_sheet {
@@ -314,7 +313,7 @@ impl Guard {
                     State::Quoted(quote)
                 }
             }
-            (State::Remark(2..), b'>') | (State::Literal(2..), b'>') => {
+            (State::Remark(2..) | State::Literal(2..), b'>') => {
                 self.piece = self.bytes;
                 State::Text
             }
