@@ -214,8 +214,12 @@ mod tests {
                 r#"{"Name":"Anna","Phone":"01","Column 5":"x"}"#,
                 "Anna,01,3,,x\r\n",
             ),
-            (vcard, card, "x,1; 2,3,\r\n"),
-            (json, r#"{"Phone":["1","2"],"Name":"A"}"#, "A,1; 2,3,\r\n"),
+            (vcard, card, "x,\"1; 2\",3,\r\n"),
+            (
+                json,
+                r#"{"Phone":["1","2"],"Name":"A"}"#,
+                "A,\"1; 2\",3,\r\n",
+            ),
         ] {
             let options = ImportOptions {
                 reading,
