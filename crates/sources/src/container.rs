@@ -224,14 +224,22 @@ impl<'a> Meter<'a> {
     /// Counts more bytes.
     pub(crate) fn add(&mut self, bytes: usize) -> Result<(), FileError> {
         self.unpacked += bytes as u64;
-        if self.unpacked > self.limits.unpacked {
+        self.judge(self.unpacked)
+    }
+
+    /// Refuses what says itself that it is too much, before it is unpacked.
+    pub(crate) fn expect(&self, said: u64) -> Result<(), FileError> {
+        self.judge(self.unpacked.saturating_add(said))
+    }
+
+    fn judge(&self, unpacked: u64) -> Result<(), FileError> {
+        if unpacked > self.limits.unpacked {
             return Err(FileError::TooMuch(format!(
                 "unpacks to more than {} bytes; split it, or raise `max_file_bytes` in the settings",
                 self.limits.unpacked
             )));
         }
-        if self.unpacked > self.limits.ratio_from && self.unpacked / self.limits.ratio > self.packed
-        {
+        if unpacked > self.limits.ratio_from && unpacked / self.limits.ratio > self.packed {
             return Err(FileError::TooMuch(format!(
                 "unpacks to more than {} times its size, as files do that are made to do harm; unpack it yourself if you trust it",
                 self.limits.ratio
@@ -423,6 +431,7 @@ fn unzip<R: Read + Seek>(
     let mut meter = Meter::new(packed, limits);
     for (index, _) in &wanted {
         let entry = archive.by_index(*index).map_err(zip_error)?;
+        meter.expect(entry.size())?;
         copy_out(entry, &mut out, &mut meter, "ZIP container")?;
         if wanted.len() > 1 {
             out.write_all(b"\r\n")?;

@@ -150,10 +150,12 @@ impl Ods {
     fn content(&mut self) -> Result<Content<impl BufRead>, FileError> {
         let entry = self.archive.by_name("content.xml").map_err(zip_error)?;
         let packed = entry.compressed_size();
+        let meter = Meter::new(packed, &self.limits);
+        meter.expect(entry.size())?;
         let watch = Rc::new(Watch::default());
         let capped = Capped {
             input: BufReader::with_capacity(1 << 16, entry),
-            meter: Meter::new(packed, &self.limits),
+            meter,
             watch: Rc::clone(&watch),
         };
         let mut reader = Reader::from_reader(capped);

@@ -182,6 +182,7 @@ fn look_through(input: &mut Input, limits: &FileLimits) -> Result<(), FileError>
             continue;
         }
         let mut meter = Meter::new(entry.compressed_size(), limits);
+        meter.expect(entry.size())?;
         let mut guard = Guard::default();
         let is_sheet = name.contains("sheet") && !name.contains("_rels/");
         let most = if name.ends_with("sharedstrings.xml") {
