@@ -297,7 +297,7 @@ mod tests {
         };
         let mut limits = FileLimits::default();
         limits.csv.record = 100;
-        let mut writer = SpoolWriter::new(&header, Path::new("/tmp"), &limits).unwrap();
+        let mut writer = SpoolWriter::new(&header, &std::env::temp_dir(), &limits).unwrap();
         writer
             .write(&row(2, &[(0, "An\"na\n\tWeber"), (2, "030")]))
             .unwrap();
