@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use rollbook_sources::csv::CsvLimits;
+use rollbook_sources::file::FileLimits;
 use serde::Deserialize;
 
 /// The file that is read from the working folder if no other is named.
@@ -33,11 +35,15 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// What is too much for a record of a file.
-    pub(crate) fn csv_limits(&self) -> rollbook_sources::csv::CsvLimits {
-        rollbook_sources::csv::CsvLimits {
-            record: self.max_record_bytes,
-            ..Default::default()
+    /// What is too much for a file and its records.
+    pub(crate) fn file_limits(&self) -> FileLimits {
+        FileLimits {
+            csv: CsvLimits {
+                record: self.max_record_bytes,
+                ..CsvLimits::default()
+            },
+            unpacked: self.max_file_bytes,
+            ..FileLimits::default()
         }
     }
 }

@@ -7,8 +7,8 @@
 //! Nothing is swallowed: each line that is not blank is in the raw text of some record.
 
 mod dialect;
-mod encoding;
-mod header;
+pub(crate) mod encoding;
+pub(crate) mod header;
 mod look;
 mod scan;
 
@@ -31,7 +31,7 @@ const SAMPLE: usize = 256 * 1024;
 const ANNOUNCED: usize = 1024;
 
 /// How much of a record that cannot be read is kept.
-const KEPT: usize = 64 * 1024;
+pub(crate) const KEPT: usize = 64 * 1024;
 
 /// What ends the raw text of a record of which not all is kept.
 pub const CUT_MARK: &str = "… [cut]";
@@ -380,7 +380,7 @@ impl<R: Read> CsvRows<R> {
 }
 
 /// What is kept of the text of a record that cannot be read.
-fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     if text.len() <= KEPT {
         return text.to_owned();
     }

@@ -3,6 +3,8 @@
 //! Numbers keep their digits, because an External ID of twenty digits must not be rounded. Of a key that comes twice
 //! in an object the last value counts. Nesting deeper than [`MAX_DEPTH`] is refused.
 
+mod file;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -10,6 +12,8 @@ use rollbook_engine::issue::Problem;
 use rollbook_engine::record::Record;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+pub use self::file::{JsonFile, JsonLayout};
 
 /// How deep objects and arrays may be nested.
 pub const MAX_DEPTH: usize = 128;
@@ -289,15 +293,7 @@ impl<'a> JsonRecords<'a> {
     }
 
     fn judged(&self, line: u64, raw: &'a str) -> JsonRecord<'a> {
-        let problem = if raw.len() > self.max_record {
-            Some(Problem::RecordTooLarge {
-                limit: self.max_record,
-            })
-        } else {
-            Value::parse(raw).err().or_else(|| {
-                (!raw.starts_with('{')).then(|| unreadable("it is not a JSON object".to_owned()))
-            })
-        };
+        let problem = fault(raw, self.max_record);
         JsonRecord {
             row: self.row,
             line,
@@ -461,6 +457,16 @@ fn reason_of(error: &serde_json::Error) -> String {
         Some(end) => text[..end].to_owned(),
         None => text,
     }
+}
+
+/// Why a record cannot be read, if it cannot.
+fn fault(raw: &str, max_record: usize) -> Option<Problem> {
+    if raw.len() > max_record {
+        return Some(Problem::RecordTooLarge { limit: max_record });
+    }
+    Value::parse(raw).err().or_else(|| {
+        (!raw.starts_with('{')).then(|| unreadable("it is not a JSON object".to_owned()))
+    })
 }
 
 fn unreadable(reason: String) -> Problem {
@@ -709,7 +715,7 @@ pub fn paths_of(raw: &str) -> Result<Vec<(String, String)>, Problem> {
 }
 
 /// A string, borrowed where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'de>, D::Error> {

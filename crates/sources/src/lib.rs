@@ -4,5 +4,10 @@
 //! no input makes it panic: what cannot be read becomes a [`Problem`](rollbook_engine::issue::Problem) of one record
 //! wherever the rest can go on, and an error only where nothing can.
 
+mod container;
 pub mod csv;
+pub mod file;
+pub mod input;
 pub mod json;
+pub mod vcard;
+pub mod workbook;

@@ -22,7 +22,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::read::DialectFlags;
+use super::read::ReadingFlags;
 use super::source::find_source;
 use super::terminal::{plain, say};
 use super::{Done, usage};
@@ -42,9 +42,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// Failed rows that a summary shows.
 const SHOWN_FAILURES: usize = 5;
 
-/// Import a CSV file, or see with --dry-run what it would do
+/// Import a file, or see with --dry-run what it would do
 ///
-/// Encoding, delimiter, quote and header are found out, and columns are mapped to fields by their names and values;
+/// CSV and other delimited text, XLSX, XLS, ODS, vCard, JSON arrays and NDJSON are read, also out of a ZIP or gzip
+/// archive. Format, encoding, delimiter, quote and header are found out, and columns are mapped to fields by their names and values;
 /// what you say with flags is not guessed. The import works whether `rollbook serve` runs on the database or not. It
 /// is committed in batches: a killed import goes on where it stopped when the same command is run again (or `serve`
 /// runs), no record twice, none lost. Ctrl-C stops at the end of a batch.
@@ -62,6 +63,8 @@ Examples:
   rollbook import guests.csv --dry-run
   rollbook import guests.csv --map \"Mobile=phone\" --map \"Ref=external_id\" --map \"Comment=\"
   rollbook import export.csv --source front-desk --region DE --date-order dmy --failed-rows failed.csv
+  rollbook import guests.xlsx --sheet Arrivals --header-row 3
+  rollbook import contacts.vcf --dry-run
   rollbook import - --json < guests.csv")]
 pub(super) struct Import {
     /// The file; `-` reads standard input
@@ -96,7 +99,7 @@ pub(super) struct Import {
     date_order: Option<DateOrder>,
 
     #[command(flatten)]
-    dialect: DialectFlags,
+    reading: ReadingFlags,
 }
 
 /// A column and the field it goes to; none leaves it out.
@@ -156,7 +159,7 @@ impl Import {
     /// Imports the file, or previews it.
     pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
         let begun = Instant::now();
-        let told = self.dialect.options(config.csv_limits())?;
+        let told = self.reading.options(config.file_limits())?;
         let region = self.region.as_deref().unwrap_or_default();
         let region = access::checked_region(region).map_err(|error| usage(error.to_string()))?;
         // Before a database is made: a mistyped name should leave nothing behind.
@@ -455,7 +458,7 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("`{name}` cannot be opened"))?;
     if file.metadata()?.is_dir() {
-        anyhow::bail!("`{name}` is a folder; name a CSV file");
+        anyhow::bail!("`{name}` is a folder; name a file");
     }
     Ok(Box::new(file))
 }

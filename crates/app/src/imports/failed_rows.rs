@@ -3,7 +3,6 @@
 
 use rollbook_engine::attempt::ImportResult;
 use rollbook_engine::issue::Issue;
-use rollbook_sources::csv::parse_raw;
 use rollbook_store::StoreError;
 use rollbook_store::imports::Import;
 use rollbook_store::log::{LogFilter, Paging};
@@ -87,7 +86,8 @@ pub(crate) fn row(
     payload: &[u8],
     issues: &[Issue],
 ) -> String {
-    let raw = parse_raw(&String::from_utf8_lossy(payload), &options.dialect);
+    let payload = String::from_utf8_lossy(payload);
+    let raw = options.reading.cells(&payload, &options.header);
     let number = number.map(|number| number.to_string()).unwrap_or_default();
     let reasons: Vec<&str> = issues.iter().map(|issue| issue.message.as_str()).collect();
     let reasons = reasons.join(" ");
@@ -145,12 +145,14 @@ mod tests {
     use rollbook_engine::issue::Problem;
     use rollbook_engine::mapping::Mapping;
     use rollbook_sources::csv::Dialect;
+    use rollbook_sources::file::Reading;
+    use rollbook_sources::workbook::{Table, WorkbookKind};
 
     use super::*;
 
     fn options() -> ImportOptions {
         ImportOptions {
-            dialect: Dialect {
+            reading: Reading::Csv(Dialect {
                 encoding: "UTF-8".to_owned(),
                 delimiter: ';',
                 quote: Some('"'),
@@ -159,7 +161,7 @@ mod tests {
                 padded: false,
                 columns: 2,
                 header_row: 1,
-            },
+            }),
             header: vec!["Name".to_owned(), "Phone".to_owned()],
             mapping: Mapping::default(),
             region: None,
@@ -186,6 +188,45 @@ mod tests {
         assert_eq!(row(&options(), Some(1), b"Anna", &[]), "Anna,,1,\r\n");
         assert_eq!(row(&options(), Some(2), b"a;b;c", &[]), "a,b,2,,c\r\n");
         assert_eq!(header(&options()), "Name,Phone,_row,_reason\r\n");
+    }
+
+    #[test]
+    fn rows_of_every_format_become_rows_of_csv() {
+        let table = Table {
+            kind: WorkbookKind::Xlsx,
+            sheet: "Guests".to_owned(),
+            header_row: 1,
+            columns: 2,
+        };
+        let vcard = Reading::Vcard {
+            encoding: "UTF-8".to_owned(),
+        };
+        let json = r#"{"layout":"array"}"#;
+        let json = Reading::Json {
+            layout: serde_json::from_str::<serde_json::Value>(json)
+                .and_then(|value| serde_json::from_value(value["layout"].clone()))
+                .unwrap(),
+        };
+        let card = "BEGIN:VCARD\r\nFN:x\r\nTEL:1\r\nTEL:2\r\nEND:VCARD";
+        for (reading, payload, expected) in [
+            (
+                Reading::Workbook(table),
+                r#"{"Name":"Anna","Phone":"01","Column 5":"x"}"#,
+                "Anna,01,3,,x\r\n",
+            ),
+            (vcard, card, "x,\"1; 2\",3,\r\n"),
+            (
+                json,
+                r#"{"Phone":["1","2"],"Name":"A"}"#,
+                "A,\"1; 2\",3,\r\n",
+            ),
+        ] {
+            let options = ImportOptions {
+                reading,
+                ..options()
+            };
+            assert_eq!(row(&options, Some(3), payload.as_bytes(), &[]), expected);
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_engine::record::{Cell, Header, Record};
-use rollbook_sources::csv::{CsvFile, CsvOptions, ReadError};
+use rollbook_engine::schema::Schema;
+use rollbook_sources::file::{self, FileError, FileLimits, FileOptions, Reading};
 use rollbook_store::imports::{Import, ImportId, ImportState, NewImport};
 use rollbook_store::sources::Source;
 use sha2::{Digest, Sha256};
@@ -55,12 +56,20 @@ pub(crate) enum IntakeError {
     Store(#[from] rollbook_store::StoreError),
 }
 
-impl From<ReadError> for IntakeError {
-    fn from(error: ReadError) -> IntakeError {
+impl IntakeError {
+    /// What is wrong with a file of this name.
+    pub(crate) fn of_file(name: &str, error: FileError) -> IntakeError {
         match error {
-            ReadError::Io(error) => IntakeError::Io(error),
-            other => IntakeError::Unreadable(other.to_string()),
+            FileError::Io(error) => IntakeError::Io(error),
+            FileError::Csv(error) => IntakeError::Unreadable(error.to_string()),
+            other => IntakeError::Unreadable(format!("{name} {other}")),
         }
+    }
+}
+
+impl From<FileError> for IntakeError {
+    fn from(error: FileError) -> IntakeError {
+        IntakeError::of_file("the file", error)
     }
 }
 
@@ -101,9 +110,9 @@ pub(crate) async fn take_in(
         return Err(IntakeError::Paused(source.settings.name.clone()));
     }
     let folder = app.config.files.clone();
-    let limit = app.config.max_file_bytes;
+    let limits = app.config.file_limits();
     let name = file_name.to_owned();
-    let (hash, size) = blocking(move || keep(file, &folder, limit, &name)).await?;
+    let (hash, size) = blocking(move || keep(file, &folder, &limits, &name)).await?;
     let import = NewImport {
         id: ImportId(uuid::Uuid::now_v7()),
         workspace: source.workspace,
@@ -125,21 +134,21 @@ pub(crate) async fn inspect(
     source: &Source,
     path: &Path,
     file_name: &str,
-    told: &CsvOptions,
+    told: &FileOptions,
 ) -> Result<Inspection, IntakeError> {
     let schema = app.schema(source.workspace).await?;
     let (path, name, mut told) = (path.to_owned(), file_name.to_owned(), told.clone());
-    told.limits = app.config.csv_limits();
+    told.limits = app.config.file_limits();
+    let folder = app.config.files.clone();
     let mut inspection = blocking(move || {
-        refuse_foreign(&path, &name)?;
-        let mut file = CsvFile::open(File::open(&path)?, &told)?;
-        let header = file.header().clone();
-        let records: Vec<Record> = file
-            .take(SAMPLED)?
-            .into_iter()
-            .map(|record| record.record)
-            .collect();
-        let (mapping, guesses) = Mapping::guess(&header, &records, &schema);
+        let seen = file::inspect(&path, &name, &folder, &told, SAMPLED)
+            .map_err(|error| IntakeError::of_file(&format!("`{name}`"), error))?;
+        let header = seen.header;
+        let records: Vec<Record> = seen.records.into_iter().map(|seen| seen.record).collect();
+        let (mut mapping, guesses) = Mapping::guess(&header, &records, &schema);
+        if matches!(seen.reading, Reading::Json { .. }) {
+            map_paths(&mut mapping, &schema);
+        }
         let columns = header
             .names
             .iter()
@@ -154,7 +163,7 @@ pub(crate) async fn inspect(
             columns: columns.collect(),
             sampled: records.len(),
             options: ImportOptions {
-                dialect: file.dialect().clone(),
+                reading: seen.reading,
                 header: header.names,
                 mapping,
                 region: None,
@@ -166,6 +175,17 @@ pub(crate) async fn inspect(
         inspection.map_as(&earlier);
     }
     Ok(inspection)
+}
+
+/// Maps paths of JSON by the names that other systems use, where their words and values told nothing.
+fn map_paths(mapping: &mut Mapping, schema: &Schema) {
+    let known = Mapping::json_default(schema);
+    for column in &mut mapping.columns {
+        let entry = known.columns.iter().find(|own| own.column == column.column);
+        if let Some(entry) = entry.filter(|_| column.field.is_none()) {
+            column.field.clone_from(&entry.field);
+        }
+    }
 }
 
 impl Inspection {
@@ -250,14 +270,16 @@ pub(crate) async fn blocking<T: Send + 'static>(
 fn keep(
     mut file: tempfile::NamedTempFile,
     folder: &Path,
-    limit: u64,
+    limits: &FileLimits,
     name: &str,
 ) -> Result<([u8; 32], u64), IntakeError> {
     let size = file.as_file().metadata()?.len();
+    let limit = limits.unpacked;
     if size > limit {
         return Err(IntakeError::TooLarge { limit });
     }
-    refuse_foreign(file.path(), name)?;
+    file::check(file.path(), name, folder, limits)
+        .map_err(|error| IntakeError::of_file(&format!("`{name}`"), error))?;
     file.rewind()?;
     let hash = hash_of(file.as_file_mut())?;
     let path = folder.join(hex(&hash));
@@ -302,77 +324,12 @@ pub(crate) fn hex(hash: &[u8; 32]) -> String {
         })
 }
 
-/// First bytes of files that are no delimited text, what they are, and what to do about it.
-const FOREIGN: [(&[u8], &str, &str); 9] = [
-    (
-        b"PK\x03\x04",
-        "an Excel workbook or another ZIP container",
-        "open it and save it as CSV UTF-8",
-    ),
-    (
-        b"\xd0\xcf\x11\xe0",
-        "an old Excel workbook",
-        "open it and save it as CSV UTF-8",
-    ),
-    (
-        b"%PDF",
-        "a PDF",
-        "export the data as CSV from the program that made it",
-    ),
-    (b"\x89PNG", "a picture", "upload a CSV file"),
-    (b"\xff\xd8\xff", "a picture", "upload a CSV file"),
-    (b"GIF8", "a picture", "upload a CSV file"),
-    (
-        b"\x1f\x8b",
-        "a gzip archive",
-        "unpack it and upload the CSV file inside",
-    ),
-    (b"BEGIN:VCARD", "a vCard file", "export the contacts as CSV"),
-    (
-        b"SQLite format 3\0",
-        "a database",
-        "export the contacts as CSV",
-    ),
-];
-
-/// Refuses what is certainly no delimited text, by its first bytes; the name only helps the message.
-fn refuse_foreign(path: &Path, name: &str) -> Result<(), IntakeError> {
-    let mut start = Vec::new();
-    File::open(path)?.take(4096).read_to_end(&mut start)?;
-    if start.is_empty() {
-        return Err(IntakeError::Unreadable(format!(
-            "`{name}` is empty; choose a file with a header row and records"
-        )));
-    }
-    if let Some((_, what, todo)) = FOREIGN
-        .iter()
-        .find(|(magic, _, _)| start.starts_with(magic))
-    {
-        return Err(IntakeError::Unreadable(format!(
-            "`{name}` is {what}, not a CSV file; {todo}"
-        )));
-    }
-    // Text in UTF-16 has a zero in every other byte at most; programs and pictures have runs of them.
-    let zeros = start
-        .windows(3)
-        .filter(|window| *window == [0, 0, 0])
-        .count();
-    if zeros > 8
-        && !start.starts_with(&[0, 0, 0xfe, 0xff])
-        && !start.starts_with(&[0xff, 0xfe, 0, 0])
-    {
-        return Err(IntakeError::Unreadable(format!(
-            "`{name}` is not a text file; upload a CSV file (comma, semicolon or tab separated)"
-        )));
-    }
-    Ok(())
-}
-
 fn samples(records: &[Record], column: usize) -> Vec<String> {
     let texts = records
         .iter()
         .filter_map(|record| match record.cell(column) {
             Cell::Text(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Cell::List(items) if !items.is_empty() => Some(items.join(", ")),
             _ => None,
         });
     let mut samples: Vec<String> = Vec::new();

@@ -1,7 +1,6 @@
 //! A file as a stream of normalised records: read on one thread, normalised on all cores, handed on in file order.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -10,7 +9,8 @@ use rollbook_engine::issue::Issue;
 use rollbook_engine::mapping::Binding;
 use rollbook_engine::normalise::Normaliser;
 use rollbook_engine::record::Header;
-use rollbook_sources::csv::{CsvFile, CsvLimits, CsvRecord, ReadError};
+use rollbook_sources::csv::CsvRecord;
+use rollbook_sources::file::{FileError, RecordFile, RecordSource};
 use rollbook_store::commit::{Delivery, Payload};
 use rollbook_store::sources::Source;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
@@ -31,9 +31,7 @@ const WAITING: usize = 12;
 /// The file of an import, ready to be read.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
-    path: PathBuf,
-    options: ImportOptions,
-    limits: CsvLimits,
+    source: RecordSource,
     /// What its records are read by.
     pub(crate) binding: Arc<Binding>,
     /// How many records it has.
@@ -60,9 +58,12 @@ pub(crate) async fn prepare(
         .mapping
         .bind(&header, &schema, &locale)
         .map_err(|errors| IntakeError::Mapping(errors.iter().map(ToString::to_string).collect()))?;
-    let (path, options, limits) = (path.to_owned(), options.clone(), app.config.csv_limits());
+    let (path, options) = (path.to_owned(), options.clone());
+    let (folder, limits) = (app.config.files.clone(), app.config.file_limits());
     blocking(move || {
-        let mut file = CsvFile::reopen(File::open(&path)?, &options.dialect, limits)?;
+        let source =
+            RecordSource::open(&path, &folder, &options.reading, &options.header, &limits)?;
+        let mut file = source.records()?;
         let records = if binding.has_dates() {
             let mut evidence = binding.evidence();
             let columns = binding.date_columns();
@@ -80,9 +81,7 @@ pub(crate) async fn prepare(
             file.skip(u64::MAX)?
         };
         Ok(Prepared {
-            path,
-            options,
-            limits,
+            source,
             binding: Arc::new(binding),
             records,
         })
@@ -96,7 +95,7 @@ pub(crate) struct Records {
 }
 
 /// A chunk on its way: the records when they are normalised, or why the file cannot be read on.
-type Chunk = Result<oneshot::Receiver<Vec<Delivery>>, ReadError>;
+type Chunk = Result<oneshot::Receiver<Vec<Delivery>>, FileError>;
 
 impl Records {
     /// The next chunk; none at the end of the file.
@@ -124,7 +123,7 @@ pub(crate) fn records(prepared: &Prepared, skip: u64) -> Records {
         let work = std::sync::Mutex::new(work);
         std::thread::scope(|scope| {
             for _ in 0..threads {
-                scope.spawn(|| normalise(&work, &prepared.binding));
+                scope.spawn(|| normalise(&work, &prepared));
             }
             if let Err(error) = read(&prepared, skip, &to_workers, &to_committer) {
                 // Nobody listens any more if the import was cancelled meanwhile.
@@ -145,12 +144,8 @@ fn read(
     skip: u64,
     workers: &mpsc::SyncSender<Work>,
     committer: &tokio_mpsc::Sender<Chunk>,
-) -> Result<(), ReadError> {
-    let mut file = CsvFile::reopen(
-        File::open(&prepared.path)?,
-        &prepared.options.dialect,
-        prepared.limits,
-    )?;
+) -> Result<(), FileError> {
+    let mut file = prepared.source.records()?;
     file.skip(skip)?;
     loop {
         let records = chunk(&mut file)?;
@@ -167,7 +162,7 @@ fn read(
 }
 
 /// The next records: [`CHUNK`] of them, or fewer if they are large.
-fn chunk(file: &mut CsvFile<File>) -> Result<Vec<CsvRecord>, ReadError> {
+fn chunk(file: &mut RecordFile) -> Result<Vec<CsvRecord>, FileError> {
     let mut records = Vec::with_capacity(CHUNK);
     let mut record = CsvRecord::default();
     let mut bytes = 0;
@@ -178,7 +173,7 @@ fn chunk(file: &mut CsvFile<File>) -> Result<Vec<CsvRecord>, ReadError> {
     Ok(records)
 }
 
-fn normalise(work: &std::sync::Mutex<mpsc::Receiver<Work>>, binding: &Binding) {
+fn normalise(work: &std::sync::Mutex<mpsc::Receiver<Work>>, prepared: &Prepared) {
     let normaliser = Normaliser::new();
     loop {
         let next = match work.lock() {
@@ -188,22 +183,22 @@ fn normalise(work: &std::sync::Mutex<mpsc::Receiver<Work>>, binding: &Binding) {
         let Ok((records, done)) = next else { return };
         let deliveries = records
             .into_iter()
-            .map(|record| delivery(record, &normaliser, binding))
+            .map(|record| delivery(record, &normaliser, prepared))
             .collect();
         // The committer is gone if the import was cancelled; the next receive ends this thread.
         let _ = done.send(deliveries);
     }
 }
 
-fn delivery(record: CsvRecord, normaliser: &Normaliser, binding: &Binding) -> Delivery {
+fn delivery(record: CsvRecord, normaliser: &Normaliser, prepared: &Prepared) -> Delivery {
     let candidate = match &record.problem {
         Some(problem) => Candidate::unreadable(Issue::of_record(problem)),
-        None => normaliser.normalise(&record.record, binding),
+        None => normaliser.normalise(&record.record, &prepared.binding),
     };
     Delivery {
         candidate,
         payload: Payload {
-            content_type: "text/csv".to_owned(),
+            content_type: prepared.source.reading().media_type().to_owned(),
             bytes: record.raw.into_bytes(),
         },
         row: Some(record.row),

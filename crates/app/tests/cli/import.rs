@@ -195,7 +195,7 @@ fn an_unknown_column_field_or_source_lists_what_there_is() {
 }
 
 #[test]
-fn what_is_no_csv_file_is_refused_with_advice() {
+fn what_is_no_list_of_contacts_is_refused_with_advice() {
     let workspace = Workspace::new();
     workspace.write("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
     workspace.write("a.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n");
@@ -204,7 +204,7 @@ fn what_is_no_csv_file_is_refused_with_advice() {
     for (file, part) in [
         ("a.png", "picture"),
         ("a.pdf", "PDF"),
-        ("a.xlsx", "Excel"),
+        ("a.xlsx", "damaged ZIP container"),
         ("empty.csv", "empty"),
         ("missing.csv", "cannot be opened"),
         (".", "folder"),

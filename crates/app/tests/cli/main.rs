@@ -8,6 +8,7 @@
 mod contacts;
 mod demo;
 mod failed_rows;
+mod formats;
 mod import;
 mod log;
 mod normalize;

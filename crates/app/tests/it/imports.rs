@@ -273,6 +273,39 @@ fn a_key_of_a_source_sees_its_own_imports_alone() {
 }
 
 #[test]
+fn cards_are_taken_and_kept_as_they_were_sent() {
+    let server = Server::start();
+    let admin = server.admin();
+    let card = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Anna Weber\r\nTEL:+49 30 123456\r\nEND:VCARD";
+    let cards = format!("{card}\r\n");
+    let uploaded = upload(&admin, form("a.vcf", cards.as_str()).text("run", "false")).json();
+    let inspection = &uploaded["inspection"];
+    assert_eq!(
+        (&inspection["format"], &inspection["delimiter"]),
+        (&json!("vCard"), &json!(null))
+    );
+    assert_eq!(
+        inspection["columns"][1]["samples"],
+        json!(["+49 30 123456"])
+    );
+    admin.post(
+        &format!("/api/v1/imports/{}/start", id(&uploaded)),
+        &json!({}),
+    );
+    let import = over(&admin, id(&uploaded));
+    assert_eq!(import["totals"]["created"], 1, "{import}");
+    let log = admin.get("/api/v1/logs").json();
+    let attempt = log["attempts"][0]["id"].as_str().unwrap();
+    let attempt = admin.get(&format!("/api/v1/logs/{attempt}")).json();
+    assert_eq!(attempt["payload"], card, "{attempt}");
+    // A sheet is told with the upload; text has none, so it does not matter there.
+    let form = form("b.csv", FILE)
+        .text("sheet", "1")
+        .text("header_row", "x");
+    upload(&admin, form).is_problem(400, "body");
+}
+
+#[test]
 fn what_cannot_be_imported_is_refused() {
     let server = Server::start_with(&["--max-file-bytes", "1000"]);
     let admin = server.admin();

@@ -289,6 +289,11 @@ impl<R: Read> Text<R> {
         self.damaged
     }
 
+    /// Drops the first `read` bytes of the window.
+    pub(crate) fn drop_front(&mut self, read: usize) {
+        self.window.drain(..read);
+    }
+
     /// Drops the first `read` bytes of the window and adds at least `more` to its end, if the file has them.
     pub(crate) fn advance(&mut self, read: usize, more: usize) -> io::Result<()> {
         self.window.drain(..read);

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_sources::csv::CsvOptions;
+use rollbook_sources::file::{FileOptions, Reading};
 use rollbook_store::StoreError;
 use rollbook_store::imports::{Import, ImportId, ImportState};
 use rollbook_store::sources::Source;
@@ -54,7 +55,8 @@ const BEAT: Duration = Duration::from_millis(500);
 #[schema(as = Upload)]
 #[expect(dead_code, reason = "it only describes the parts that `upload` reads")]
 pub(crate) struct UploadSchema {
-    /// The file: CSV or TSV in any common encoding.
+    /// The file: CSV or TSV in any common encoding, XLSX, XLS, ODS, vCard, a JSON array or NDJSON; also in a ZIP or gzip
+    /// archive.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
     /// The name of the source whose rules apply; `manual` if left out, or the source that the key belongs to.
@@ -64,6 +66,11 @@ pub(crate) struct UploadSchema {
     /// guessed mapping is used.
     #[schema(value_type = Option<MappingSchema>)]
     mapping: Option<String>,
+    /// Of a spreadsheet, the name or number of the sheet; the first visible one if left out.
+    sheet: Option<String>,
+    /// The row that is the header: of a spreadsheet as it numbers them, of text counting rows that are not blank; 0 for
+    /// none. Found out if left out.
+    header_row: Option<u64>,
     /// `false` stores the file and answers what its columns hold; `true`, the default, runs the import.
     run: Option<bool>,
 }
@@ -83,12 +90,19 @@ pub(crate) struct ImportWithInspectionJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Inspection)]
 pub(crate) struct InspectionJson {
-    /// The encoding that was found out.
+    /// The format that was found out: `CSV`, `XLSX`, `XLS`, `ODS`, `vCard`, `JSON` or `NDJSON`.
+    #[schema(example = "CSV")]
+    format: &'static str,
+    /// The encoding of a text file that was found out.
     #[schema(example = "UTF-8")]
-    encoding: String,
-    /// The delimiter that was found out.
+    encoding: Option<String>,
+    /// The delimiter of a CSV file that was found out.
     #[schema(example = ";")]
-    delimiter: String,
+    delimiter: Option<String>,
+    /// The sheet of a spreadsheet.
+    sheet: Option<String>,
+    /// The row that is the header; 0 if there is none.
+    header_row: Option<u64>,
     /// Records that were looked at, at most.
     sampled: usize,
     /// One entry a column.
@@ -134,6 +148,24 @@ pub(crate) struct StartJson {
     #[serde(default)]
     #[schema(value_type = Option<MappingSchema>)]
     mapping: Option<serde_json::Value>,
+    /// Of a spreadsheet, the name or number of the sheet; the first visible one if left out.
+    #[serde(default)]
+    sheet: Option<String>,
+    /// The row that is the header; found out if left out.
+    #[serde(default)]
+    header_row: Option<u64>,
+}
+
+/// What is said about how a file is read.
+fn told(sheet: Option<String>, header_row: Option<u64>) -> FileOptions {
+    FileOptions {
+        csv: CsvOptions {
+            header_row,
+            ..CsvOptions::default()
+        },
+        sheet,
+        ..FileOptions::default()
+    }
 }
 
 /// How far an import is.
@@ -163,9 +195,24 @@ impl InspectionJson {
             field: column.field,
             reason: column.reason,
         });
+        let format = inspection.options.reading.label();
+        let (encoding, delimiter, sheet, header_row) = match inspection.options.reading {
+            Reading::Csv(dialect) => (
+                Some(dialect.encoding),
+                Some(dialect.delimiter.to_string()),
+                None,
+                Some(dialect.header_row),
+            ),
+            Reading::Workbook(table) => (None, None, Some(table.sheet), Some(table.header_row)),
+            Reading::Vcard { encoding } => (Some(encoding), None, None, None),
+            Reading::Json { .. } => (None, None, None, None),
+        };
         InspectionJson {
-            encoding: inspection.options.dialect.encoding.clone(),
-            delimiter: inspection.options.dialect.delimiter.to_string(),
+            format,
+            encoding,
+            delimiter,
+            sheet,
+            header_row,
             sampled: inspection.sampled,
             columns: columns.collect(),
             mapping: inspection.options.mapping,
@@ -218,11 +265,11 @@ pub(crate) async fn upload(
     .await?;
     let (import_id, id) = (import.id, import.id.to_string());
     let outcome = if parts.run {
-        begin(&api, &source, import, parts.mapping)
+        begin(&api, &source, import, parts.mapping, &parts.told)
             .await
             .map(|import| (import, None))
     } else {
-        look(&api, &source, import).await
+        look(&api, &source, import, &parts.told).await
     };
     let (import, inspection) = match outcome {
         Ok(outcome) => outcome,
@@ -272,8 +319,9 @@ async fn begin(
     source: &Source,
     import: Import,
     mapping: Option<Mapping>,
+    told: &FileOptions,
 ) -> Result<Import, Problem> {
-    let mut options = options_of(api, source, &import).await?;
+    let mut options = options_of(api, source, &import, told).await?;
     if let Some(mapping) = mapping {
         options.mapping = mapping;
     }
@@ -281,29 +329,35 @@ async fn begin(
 }
 
 /// How the file was read when a person looked at it, or is guessed to be read.
-async fn options_of(api: &Api, source: &Source, import: &Import) -> Result<ImportOptions, Problem> {
+async fn options_of(
+    api: &Api,
+    source: &Source,
+    import: &Import,
+    told: &FileOptions,
+) -> Result<ImportOptions, Problem> {
     if let Some(options) = &import.options {
         return serde_json::from_str(options).map_err(|error| Problem::internal(&error));
     }
-    Ok(inspection_of(api, source, import).await?.options)
+    Ok(inspection_of(api, source, import, told).await?.options)
 }
 
 async fn inspection_of(
     api: &Api,
     source: &Source,
     import: &Import,
+    told: &FileOptions,
 ) -> Result<Inspection, IntakeError> {
     let path = file_of(&api.app, import);
-    let told = CsvOptions::default();
-    inspect(&api.app, source, &path, &import.file_name, &told).await
+    inspect(&api.app, source, &path, &import.file_name, told).await
 }
 
 async fn look(
     api: &Api,
     source: &Source,
     import: Import,
+    told: &FileOptions,
 ) -> Result<(Import, Option<Inspection>), Problem> {
-    let inspection = inspection_of(api, source, &import).await?;
+    let inspection = inspection_of(api, source, &import, told).await?;
     Ok((import, Some(inspection)))
 }
 
@@ -393,7 +447,11 @@ pub(crate) async fn start(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    let StartJson { mapping } = settings_or_default(request).await?;
+    let StartJson {
+        mapping,
+        sheet,
+        header_row,
+    } = settings_or_default(request).await?;
     let mapping = match mapping {
         None | Some(serde_json::Value::Null) => None,
         Some(mapping) => Some(mapping_of(mapping)?),
@@ -406,7 +464,7 @@ pub(crate) async fn start(
     if source.paused {
         return Err(Problem::source_paused(&source.settings.name));
     }
-    let import = begin(&api, source, import, mapping).await?;
+    let import = begin(&api, source, import, mapping, &told(sheet, header_row)).await?;
     Ok((StatusCode::ACCEPTED, json(&api, &caller, &import).await?))
 }
 
@@ -541,7 +599,7 @@ fn progress(api: Api, import: Import) -> impl Stream<Item = Result<Event, axum::
         let name = if over { "end" } else { "progress" };
         let event = Event::default()
             .event(name)
-            .json_data(told(&import, seen.rate));
+            .json_data(progress_of(&import, seen.rate));
         if over {
             return Some((event, None));
         }
@@ -560,7 +618,7 @@ fn progress(api: Api, import: Import) -> impl Stream<Item = Result<Event, axum::
     .fuse()
 }
 
-fn told(import: &Import, rate: u64) -> ProgressJson {
+fn progress_of(import: &Import, rate: u64) -> ProgressJson {
     let left = import
         .expected_records
         .map(|expected| expected.saturating_sub(import.totals.records));
@@ -604,6 +662,7 @@ struct Parts {
     file_name: String,
     source: Option<String>,
     mapping: Option<Mapping>,
+    told: FileOptions,
     run: bool,
 }
 
@@ -612,6 +671,7 @@ impl Parts {
         let mut file = None;
         let mut source = None;
         let mut mapping = None;
+        let (mut sheet, mut header_row) = (None, None);
         let mut run = true;
         while let Some(part) = patient(multipart.next_field()).await? {
             match part.name().unwrap_or_default() {
@@ -637,6 +697,17 @@ impl Parts {
                         mapping = Some(mapping_of(json)?);
                     }
                 }
+                "sheet" => {
+                    sheet = Some(text(part).await?).filter(|text| !text.trim().is_empty());
+                }
+                "header_row" => {
+                    header_row = match text(part).await?.trim() {
+                        "" => None,
+                        number => Some(number.parse().map_err(|_| {
+                            wrong_part("`header_row` is not a whole number; count rows from 1")
+                        })?),
+                    };
+                }
                 "run" => {
                     run = match text(part).await?.trim() {
                         "true" | "1" | "" => true,
@@ -646,7 +717,7 @@ impl Parts {
                 }
                 other => {
                     return Err(wrong_part(&format!(
-                        "`{}` is not a part of an upload; use `file`, `source`, `mapping`, `run`",
+                        "`{}` is not a part of an upload; use `file`, `source`, `mapping`, `sheet`, `header_row`, `run`",
                         shortened(other)
                     )));
                 }
@@ -660,6 +731,7 @@ impl Parts {
             file_name,
             source,
             mapping,
+            told: told(sheet, header_row),
             run,
         })
     }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use rollbook_engine::field::date::DateOrder;
 use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_engine::schema::{FieldDef, FieldId, FieldKind, Schema};
-use rollbook_sources::csv::CsvOptions;
+use rollbook_sources::file::{FileOptions, Reading};
 use rollbook_store::imports::Import;
 use rollbook_store::sources::Source;
 
@@ -143,7 +143,7 @@ async fn inspect(app: &App, source: &Source, import: &Import) -> Result<Inspecti
         source,
         &path,
         &import.file_name,
-        &CsvOptions::default(),
+        &FileOptions::default(),
     )
     .await
 }
@@ -251,9 +251,24 @@ fn column_view(index: usize, column: Column, chosen: &ChosenColumn, schema: &Sch
     }
 }
 
-/// `windows-1252, separated by semicolons`.
+/// `windows-1252, separated by semicolons`, or `XLSX, sheet “Guests”, header in row 3`.
 fn read_as(inspection: &Inspection) -> String {
-    let dialect = &inspection.options.dialect;
+    let columns = u64::try_from(inspection.columns.len()).unwrap_or(0);
+    let columns = counted(columns, "column", "columns");
+    let dialect = match &inspection.options.reading {
+        Reading::Csv(dialect) => dialect,
+        Reading::Workbook(table) => {
+            let header = match table.header_row {
+                0 => "no header".to_owned(),
+                row => format!("header in row {}", count(row)),
+            };
+            let kind = table.kind.label();
+            return format!("{columns}, {kind}, sheet “{}”, {header}", table.sheet);
+        }
+        Reading::Vcard { .. } | Reading::Json { .. } => {
+            return format!("{columns}, {}", inspection.options.reading.label());
+        }
+    };
     let separator = match dialect.delimiter {
         ',' => "commas".to_owned(),
         ';' => "semicolons".to_owned(),
@@ -261,12 +276,7 @@ fn read_as(inspection: &Inspection) -> String {
         '|' => "bars".to_owned(),
         other => format!("“{other}”"),
     };
-    let columns = u64::try_from(inspection.columns.len()).unwrap_or(0);
-    format!(
-        "{}, {}, separated by {separator}",
-        counted(columns, "column", "columns"),
-        dialect.encoding
-    )
+    format!("{columns}, {}, separated by {separator}", dialect.encoding)
 }
 
 fn groups(schema: &Schema) -> Vec<FieldGroup> {

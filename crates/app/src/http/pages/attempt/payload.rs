@@ -1,6 +1,6 @@
 //! A payload to look at: as it was sent, and laid out for the eye.
 
-use rollbook_sources::csv::parse_raw;
+use rollbook_sources::file::Reading;
 use rollbook_store::commit::Payload;
 use serde::de::IgnoredAny;
 
@@ -40,12 +40,15 @@ impl PayloadView {
         let media_type = payload.content_type.split(';').next().unwrap_or_default();
         let media_type = media_type.trim().to_ascii_lowercase();
         let is_json = media_type == "application/json" || media_type.ends_with("+json");
-        let formatted = if is_json {
-            indented(&text).map_or(Formatted::Raw, Formatted::Json)
-        } else if media_type == "text/csv"
-            && let Some(options) = options
-        {
+        // A row of a table is best seen under its columns; JSON that was sent as such keeps its shape.
+        let table = options.filter(|options| {
+            options.reading.media_type() == media_type
+                && !matches!(options.reading, Reading::Json { .. })
+        });
+        let formatted = if let Some(options) = table {
             Formatted::Cells(cells(&text, options))
+        } else if is_json {
+            indented(&text).map_or(Formatted::Raw, Formatted::Json)
         } else {
             Formatted::Raw
         };
@@ -54,6 +57,8 @@ impl PayloadView {
                 "JSON".to_owned()
             } else if media_type == "text/csv" {
                 "CSV row".to_owned()
+            } else if media_type == "text/vcard" {
+                "vCard".to_owned()
             } else {
                 media_type
             },
@@ -66,7 +71,7 @@ impl PayloadView {
 }
 
 fn cells(row: &str, options: &ImportOptions) -> Vec<(String, String)> {
-    let cells = parse_raw(row, &options.dialect);
+    let cells = options.reading.cells(row, &options.header);
     let columns = cells.len().max(options.header.len());
     let mut cells = cells.into_iter();
     (0..columns)
