@@ -26,7 +26,7 @@ const CHUNK: usize = 500;
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Chunks that may wait, so that memory stays flat whatever the size of the file.
-const WAITING: usize = 12;
+const WAITING: usize = 8;
 
 /// The file of an import, ready to be read.
 #[derive(Debug, Clone)]

@@ -115,21 +115,87 @@ fn commit_import_batch(
     step: &ImportStep,
 ) -> Result<Totals, StoreError> {
     let running = imports::check_step(&writing.tx, batch.workspace, step)?;
-    let candidates = batch
+    let candidates: Vec<Candidate> = batch
         .deliveries
         .iter_mut()
         .map(|delivery| std::mem::take(&mut delivery.candidate))
         .collect();
-    let deliveries: Vec<&Delivery> = batch.deliveries.iter().collect();
-    let committed = commit(writing, batch, candidates, &deliveries, Some(running.no))?;
-    let totals = committed.plan.totals();
-    running.move_on(
-        &writing.tx,
-        &totals,
-        committed.without_identifier,
-        batch.received_at,
-    )?;
+    let (totals, without_identifier) = if candidates.len() < log::BATCH {
+        let deliveries: Vec<&Delivery> = batch.deliveries.iter().collect();
+        let committed = commit(writing, batch, candidates, &deliveries, Some(running.no))?;
+        (committed.plan.totals(), committed.without_identifier)
+    } else {
+        commit_in_blocks(writing, batch, candidates, running.no)?
+    };
+    running.move_on(&writing.tx, &totals, without_identifier, batch.received_at)?;
     Ok(totals)
+}
+
+/// As [`commit`], for many records of an import: a block of them is planned while another thread makes the block of
+/// the log before. Returns the totals, and how many contacts without any identifier were created.
+fn commit_in_blocks(
+    writing: &mut Writing<'_>,
+    batch: &Batch,
+    candidates: Vec<Candidate>,
+    import: u32,
+) -> Result<(Totals, u64), StoreError> {
+    let workspace = batch.workspace;
+    writing
+        .heads
+        .check_source(&writing.tx, workspace, batch.source)?;
+    let head = writing.heads.workspace(&writing.tx, workspace)?;
+    let (mut first, received_at) = head.next_attempts(candidates.len(), batch.received_at);
+    let mut waiting = log::take_waiting(&writing.tx, workspace)?;
+    let mut candidates = candidates.into_iter();
+    // One for all blocks: it moves along, so that each sees what the ones before did.
+    let mut known = Known::new();
+    std::thread::scope(|scope| {
+        let mut makers = Vec::new();
+        for deliveries in batch.deliveries.chunks(log::BLOCK) {
+            let some: Vec<Candidate> = candidates.by_ref().take(deliveries.len()).collect();
+            let nameless = gather(writing, batch, &some, &mut known)?;
+            let head = writing.heads.workspace(&writing.tx, workspace)?;
+            let plan = plan(some, &mut known, &batch.policy, &batch.schema, &mut || {
+                head.next_contact()
+            });
+            let waiting = std::mem::take(&mut waiting);
+            makers.push(scope.spawn(move || {
+                let deliveries: Vec<&Delivery> = deliveries.iter().collect();
+                let committed = Committed {
+                    without_identifier: created(&plan, &nameless),
+                    plan,
+                    first,
+                    received_at,
+                };
+                let attempts = new_attempts(batch, &committed, &deliveries, Some(import));
+                let results: Vec<_> = attempts
+                    .iter()
+                    .map(|attempt| attempt.outcome.result)
+                    .collect();
+                let made = log::make(&waiting, &attempts)?;
+                let totals = committed.plan.totals();
+                Ok((made, results, totals, committed.without_identifier))
+            }));
+            first += deliveries.len() as u64;
+        }
+        write_contacts(writing, workspace, known, received_at, false)?;
+        let mut totals = Totals::default();
+        let mut without_identifier = 0;
+        for maker in makers {
+            let made: Result<_, StoreError> = match maker.join() {
+                Ok(made) => made,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            let (blocks, results, more, nameless) = made?;
+            log::insert(&writing.tx, workspace, blocks)?;
+            writing
+                .heads
+                .count(workspace, batch.source, received_at, results.into_iter());
+            totals.add(&more);
+            without_identifier += nameless;
+        }
+        Ok((totals, without_identifier))
+    })
 }
 
 /// Plans records and writes contacts, attempts and counters. `candidates` and `deliveries` are of the same records;
@@ -145,7 +211,8 @@ fn commit(
     writing
         .heads
         .check_source(&writing.tx, workspace, batch.source)?;
-    let (mut known, nameless) = gather(writing, batch, &candidates)?;
+    let mut known = Known::new();
+    let nameless = gather(writing, batch, &candidates, &mut known)?;
     let head = writing.heads.workspace(&writing.tx, workspace)?;
     let (first, received_at) = head.next_attempts(candidates.len(), batch.received_at);
     let plan = plan(
@@ -155,14 +222,43 @@ fn commit(
         &batch.schema,
         &mut || head.next_contact(),
     );
-    let attempts: Vec<NewAttempt<'_>> = plan
-        .steps
-        .iter()
-        .zip(deliveries)
-        .zip(first..)
+    write_contacts(writing, workspace, known, received_at, true)?;
+    let committed = Committed {
+        without_identifier: created(&plan, &nameless),
+        plan,
+        first,
+        received_at,
+    };
+    let attempts = new_attempts(batch, &committed, deliveries, import);
+    log::append(&writing.tx, workspace, &attempts)?;
+    writing.heads.count(
+        workspace,
+        batch.source,
+        received_at,
+        attempts.iter().map(|attempt| attempt.outcome.result),
+    );
+    Ok(committed)
+}
+
+/// How many of the records in these places created a contact.
+fn created(plan: &Plan, places: &[usize]) -> u64 {
+    let created = |place: &&usize| matches!(plan.steps[**place].verdict, Verdict::Create { .. });
+    places.iter().filter(created).count() as u64
+}
+
+/// The attempts of records as the log takes them in.
+fn new_attempts<'a>(
+    batch: &Batch,
+    committed: &'a Committed,
+    deliveries: &[&'a Delivery],
+    import: Option<u32>,
+) -> Vec<NewAttempt<'a>> {
+    let steps = committed.plan.steps.iter().zip(deliveries);
+    steps
+        .zip(committed.first..)
         .map(|((step, delivery), number)| NewAttempt {
             number,
-            received_at,
+            received_at: committed.received_at,
             outcome: step.outcome(),
             source: batch.source,
             import,
@@ -179,42 +275,36 @@ fn commit(
                 .map(|idempotency| idempotency.key.as_str()),
             replay_of: delivery.replay_of,
         })
-        .collect();
-    let writes = known.into_writes();
-    log::append(&writing.tx, workspace, &attempts, || {
-        contacts::insert(&writing.tx, workspace, &writes.created, received_at)?;
-        contacts::update(&writing.tx, workspace, &writes.updated, received_at)?;
-        writing.identifiers.note(
-            &mut writing.pending,
-            workspace,
-            &writes.moves,
-            import.is_none(),
-        );
-        Ok(())
-    })?;
-    writing.heads.count(
-        workspace,
-        batch.source,
-        received_at,
-        attempts.iter().map(|attempt| attempt.outcome.result),
-    );
-    let created_nameless = nameless
-        .iter()
-        .filter(|place| matches!(plan.steps[**place].verdict, Verdict::Create { .. }));
-    Ok(Committed {
-        without_identifier: created_nameless.count() as u64,
-        plan,
-        first,
-        received_at,
-    })
+        .collect()
 }
 
-/// The owners of every identifier in the batch, and the places of the candidates that have none.
+/// Writes what planning did to contacts. `others_follow`: the transaction looks up more identifiers.
+fn write_contacts(
+    writing: &mut Writing<'_>,
+    workspace: WorkspaceId,
+    known: Known,
+    now: Timestamp,
+    others_follow: bool,
+) -> Result<(), StoreError> {
+    let writes = known.into_writes();
+    contacts::insert(&writing.tx, workspace, &writes.created, now)?;
+    contacts::update(&writing.tx, workspace, &writes.updated, now)?;
+    writing.identifiers.note(
+        &mut writing.pending,
+        workspace,
+        &writes.moves,
+        others_follow,
+    );
+    Ok(())
+}
+
+/// Lets the owners of every identifier be known. Returns the places of the candidates that have none.
 fn gather(
     writing: &mut Writing<'_>,
     batch: &Batch,
     candidates: &[Candidate],
-) -> Result<(Known, Vec<usize>), StoreError> {
+    known: &mut Known,
+) -> Result<Vec<usize>, StoreError> {
     let mut firsts = Vec::with_capacity(candidates.len());
     let mut others = Vec::with_capacity(candidates.len() * 2);
     let mut nameless = Vec::new();
@@ -231,15 +321,14 @@ fn gather(
     writing
         .identifiers
         .refresh(&writing.tx, &mut writing.pending)?;
-    let mut known = Known::new();
-    load_owners(writing, batch.workspace, firsts.iter(), &mut known)?;
+    load_owners(writing, batch.workspace, firsts.iter(), known)?;
     // A contact that was found by its first identifier mostly has the others as well: no need to look for them.
     let open: Vec<&Identifier> = others
         .iter()
         .filter(|identifier| known.find(identifier).is_none())
         .collect();
-    load_owners(writing, batch.workspace, open.into_iter(), &mut known)?;
-    Ok((known, nameless))
+    load_owners(writing, batch.workspace, open.into_iter(), known)?;
+    Ok(nameless)
 }
 
 fn load_owners<'a>(

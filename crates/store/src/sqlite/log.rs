@@ -50,7 +50,6 @@ mod tail;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rollbook_engine::attempt::{Outcome, Shown};
 use rollbook_engine::change::Change;
@@ -59,7 +58,8 @@ use rollbook_engine::issue::{Issue, Note};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
-use self::block::{Column, Encoded, Header, Meta, Stored};
+use self::block::{Column, Header, Meta};
+pub(super) use self::block::{Encoded, Stored};
 use self::blocks::{Parts, damaged};
 use self::condition::Condition;
 use self::scan::{Rows, Walk, in_parallel, walk};
@@ -73,13 +73,13 @@ use crate::{StoreError, Timestamp, WorkspaceId};
 
 /// Attempts of a full block. More compress hardly better and take longer to open for one attempt. Few in tests, so
 /// that small logs have many blocks.
-const BLOCK: usize = if cfg!(test) { 8 } else { 1000 };
+pub(super) const BLOCK: usize = if cfg!(test) { 8 } else { 1000 };
 
 /// Bytes of payload at which a block is full with fewer attempts.
 const BLOCK_BYTES: usize = if cfg!(test) { 400 } else { 1 << 20 };
 
 /// Batches of this size become blocks at once; smaller ones wait in the tail.
-const BATCH: usize = if cfg!(test) { 5 } else { 256 };
+pub(super) const BATCH: usize = if cfg!(test) { 5 } else { 256 };
 
 /// An attempt on its way into the log.
 #[derive(Debug, Clone, Copy)]
@@ -101,98 +101,69 @@ pub(super) struct NewAttempt<'a> {
     pub(super) replay_of: Option<AttemptId>,
 }
 
-/// Adds attempts, in order of number. Numbers go up and times never go down, here and from call to call. `meanwhile` is
-/// other work of the transaction, done while other threads make blocks.
+/// Adds attempts, in order of number. Numbers go up and times never go down, here and from call to call.
 pub(super) fn append(
     tx: &Transaction<'_>,
     workspace: WorkspaceId,
     attempts: &[NewAttempt<'_>],
-    meanwhile: impl FnOnce() -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     if attempts.len() < BATCH {
-        meanwhile()?;
         return tail::insert(tx, workspace, attempts);
     }
-    maintain(tx, workspace)?;
-    fold(tx, workspace, usize::MAX, attempts, meanwhile)
+    let waiting = take_waiting(tx, workspace)?;
+    insert(tx, workspace, make(&waiting, attempts)?)
 }
 
 /// Folds the attempts that wait in the tail into blocks, as far as they fill them.
 pub(super) fn maintain(tx: &Transaction<'_>, workspace: WorkspaceId) -> Result<(), StoreError> {
     let waiting = usize::try_from(tail::len(tx, workspace)?).unwrap_or(usize::MAX);
     for _ in 0..waiting / BLOCK {
-        fold(tx, workspace, BLOCK, &[], || Ok(()))?;
+        let oldest = tail::take(tx, workspace, BLOCK)?;
+        insert(tx, workspace, make(&oldest, &[])?)?;
     }
     Ok(())
 }
 
-/// Writes the oldest attempts of the tail, and then others, as blocks.
-fn fold(
+/// Takes what waits out of the tail, less than a block: for a block that begins with it.
+pub(super) fn take_waiting(
     tx: &Transaction<'_>,
     workspace: WorkspaceId,
-    most: usize,
+) -> Result<Waiting, StoreError> {
+    maintain(tx, workspace)?;
+    tail::take(tx, workspace, usize::MAX)
+}
+
+/// Attempts that waited in the tail, the oldest first.
+pub(super) type Waiting = Vec<(Stored, Payload)>;
+
+/// Makes blocks of attempts that waited, and then others.
+pub(super) fn make(
+    waiting: &Waiting,
     others: &[NewAttempt<'_>],
-    meanwhile: impl FnOnce() -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let mut waiting = Vec::new();
-    tail::each(
-        tx,
-        workspace,
-        (0, u64::MAX),
-        Order::OldestFirst,
-        |attempt, payload| {
-            waiting.push((attempt, payload));
-            waiting.len() < most
-        },
-    )?;
-    if let Some((newest, _)) = waiting.last() {
-        tail::remove(tx, workspace, newest.number)?;
-    }
+) -> Result<Vec<Encoded>, StoreError> {
     let waiting = waiting
         .iter()
         .map(|(attempt, payload)| attempt.as_new(payload));
     let attempts: Vec<NewAttempt<'_>> = waiting.chain(others.iter().copied()).collect();
+    let mut packer = Packer::new()?;
+    cut(&attempts)
+        .into_iter()
+        .map(|block| block::encode(block, &mut packer))
+        .collect()
+}
+
+/// Writes blocks behind all others.
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    made: Vec<Encoded>,
+) -> Result<(), StoreError> {
     let mut last = blocks::last(tx, workspace)?;
-    for mut encoded in encode(&cut(&attempts), meanwhile)? {
+    for mut encoded in made {
         blocks::insert(tx, workspace, &mut encoded, last.as_ref())?;
         last = Some(encoded.header);
     }
     Ok(())
-}
-
-/// Makes blocks on all cores, in order; on this one after other work.
-fn encode(
-    blocks: &[&[NewAttempt<'_>]],
-    meanwhile: impl FnOnce() -> Result<(), StoreError>,
-) -> Result<Vec<Encoded>, StoreError> {
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, Encoded)>, StoreError> {
-        let mut packer = Packer::new()?;
-        let mut encoded = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(block) = blocks.get(place) else {
-                return Ok(encoded);
-            };
-            encoded.push((place, block::encode(block, &mut packer)?));
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut encoded = std::thread::scope(|scope| {
-        let helpers = cores.min(blocks.len()).saturating_sub(1);
-        let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(work)).collect();
-        let done = meanwhile();
-        let mut encoded = work()?;
-        for helper in helpers {
-            match helper.join() {
-                Ok(more) => encoded.append(&mut more?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done.map(|()| encoded)
-    })?;
-    encoded.sort_unstable_by_key(|(place, _)| *place);
-    Ok(encoded.into_iter().map(|(_, encoded)| encoded).collect())
 }
 
 /// Cuts attempts into blocks of equal size, none too large.

@@ -13,7 +13,7 @@ use crate::files::Workspace;
 use crate::process::processor_seconds;
 use crate::table::{Figure, Table};
 
-/// Rows of a transaction: as many as Rollbook commits together.
+/// Rows of a transaction.
 const BATCH: usize = 8_000;
 
 /// How many flushes a second the disk does: what a commit can cost at least.

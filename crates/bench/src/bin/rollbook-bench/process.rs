@@ -32,6 +32,9 @@ pub(crate) struct Imported {
     pub(crate) peak_bytes: u64,
     /// What it sent to the disk.
     pub(crate) written_bytes: u64,
+    /// The identifiers that it had in memory at its end, and the bytes that they took.
+    pub(crate) identifiers: u64,
+    pub(crate) index_bytes: u64,
 }
 
 /// A server of ours; stopped when dropped.
@@ -62,6 +65,7 @@ impl Rollbook {
             .arg("import")
             .arg(file)
             .arg("--json")
+            .env("ROLLBOOK_LOG", "info")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -75,12 +79,10 @@ impl Rollbook {
         };
         let seconds = start.elapsed().as_secs_f64();
         let said = read_all(child.stdout.take())?;
+        let told = read_all(child.stderr.take())?;
         // Some of the generated rows are meant to fail: 3.
         if !matches!(status.code(), Some(0 | 3)) {
-            bail!(
-                "rollbook import ended with {status}: {}",
-                read_all(child.stderr.take())?
-            );
+            bail!("rollbook import ended with {status}: {told}");
         }
         Ok(Imported {
             summary: serde_json::from_str(&said).context("the summary is no JSON")?,
@@ -88,6 +90,8 @@ impl Rollbook {
             processor_seconds: watched.processor_seconds,
             peak_bytes: watched.peak_bytes,
             written_bytes: watched.written_bytes,
+            identifiers: figure_in(&told, "identifiers=")?,
+            index_bytes: figure_in(&told, "bytes=")?,
         })
     }
 
@@ -209,6 +213,15 @@ fn number_of(file: &str, word: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(word))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// The number behind the last such word in what a program told.
+fn figure_in(told: &str, word: &str) -> anyhow::Result<u64> {
+    let (_, rest) = told
+        .rsplit_once(word)
+        .with_context(|| format!("the program did not tell `{word}`: {told}"))?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+    Ok(digits.unwrap_or_default().parse()?)
 }
 
 fn read_all(pipe: Option<impl Read>) -> anyhow::Result<String> {

@@ -19,7 +19,7 @@ use crate::{StoreError, Timestamp};
 
 /// An attempt as the log keeps it, without its payload: the import by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(in crate::sqlite) struct Stored {
     pub(super) number: u64,
     pub(super) received_at: Timestamp,
     pub(super) outcome: Outcome,
@@ -86,7 +86,7 @@ pub(super) struct Header {
 }
 
 /// A block ready to be stored; `before` and `data` of its header are not known yet.
-pub(super) struct Encoded {
+pub(in crate::sqlite) struct Encoded {
     pub(super) header: Header,
     pub(super) meta: Vec<u8>,
     pub(super) grams: Vec<u8>,

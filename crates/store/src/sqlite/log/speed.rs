@@ -84,7 +84,7 @@ fn build(conn: &mut Connection, attempts: u64, report: &mut String) -> Result<()
         let new: Vec<NewAttempt<'_>> = batch.iter().map(Made::as_new).collect();
         let start = Instant::now();
         let tx = conn.transaction()?;
-        append(&tx, WORKSPACE, &new, || Ok(()))?;
+        append(&tx, WORKSPACE, &new)?;
         tx.commit()?;
         taken += start.elapsed();
         made += IMPORT_BATCH as u64;
@@ -107,7 +107,7 @@ fn build(conn: &mut Connection, attempts: u64, report: &mut String) -> Result<()
     let start = Instant::now();
     for group in new.chunks(32) {
         let tx = conn.transaction()?;
-        append(&tx, WORKSPACE, group, || Ok(()))?;
+        append(&tx, WORKSPACE, group)?;
         maintain(&tx, WORKSPACE)?;
         tx.commit()?;
     }

@@ -50,6 +50,29 @@ pub(super) fn replace(
     insert(tx, workspace, std::slice::from_ref(attempt))
 }
 
+/// Takes the oldest attempts out.
+pub(super) fn take(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    most: usize,
+) -> Result<Vec<(Stored, Payload)>, StoreError> {
+    let mut taken = Vec::new();
+    each(
+        tx,
+        workspace,
+        (0, u64::MAX),
+        Order::OldestFirst,
+        |attempt, payload| {
+            taken.push((attempt, payload));
+            taken.len() < most
+        },
+    )?;
+    if let Some((newest, _)) = taken.last() {
+        remove(tx, workspace, newest.number)?;
+    }
+    Ok(taken)
+}
+
 /// How many attempts wait.
 pub(super) fn len(conn: &Connection, workspace: WorkspaceId) -> Result<u64, StoreError> {
     let len: i64 = conn
@@ -156,11 +179,7 @@ pub(super) fn each(
 }
 
 /// Removes the attempts up to a number.
-pub(super) fn remove(
-    tx: &Transaction<'_>,
-    workspace: WorkspaceId,
-    up_to: u64,
-) -> Result<(), StoreError> {
+fn remove(tx: &Transaction<'_>, workspace: WorkspaceId, up_to: u64) -> Result<(), StoreError> {
     tx.prepare_cached(
         "DELETE FROM log_tail
          WHERE workspace = ?1

@@ -117,7 +117,7 @@ impl Log {
             .iter()
             .map(|(one, payload)| one.as_new(payload))
             .collect();
-        self.in_transaction(|tx| super::append(tx, WORKSPACE, &new, || Ok(())));
+        self.in_transaction(|tx| super::append(tx, WORKSPACE, &new));
         for (stored, payload) in stored {
             let no = stored.import;
             let mut imports = Imports::of(&self.conn, WORKSPACE);
