@@ -22,7 +22,7 @@ pub(crate) const LEASE_MILLIS: i64 = 3_000;
 /// Records that are committed together: few, because live deliveries pass between two batches, and because a batch that
 /// fits into the processor's caches is planned faster. More of them would save little: nothing is written twice for
 /// being written in two batches.
-const BATCH: usize = 3_000;
+const BATCH: usize = 2_000;
 
 /// Payload bytes that are committed together at most, so that large records make smaller batches.
 const BATCH_BYTES: usize = 16 << 20;

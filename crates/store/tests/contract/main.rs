@@ -7,9 +7,11 @@
 mod accounts;
 mod commit;
 mod contacts;
+mod corrections;
 mod harness;
 mod idempotency;
 mod imports;
+mod large;
 mod model;
 mod opening;
 mod sharing;
