@@ -73,8 +73,8 @@ impl BlankWords {
             words,
             name_words,
             ascii_lengths,
-            ascii_firsts,
             all_ascii,
+            ascii_firsts,
             longest,
         }
     }

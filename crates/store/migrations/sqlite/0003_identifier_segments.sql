@@ -7,8 +7,8 @@ CREATE TABLE identifier_segment (
     last_seq INTEGER PRIMARY KEY,
     first_seq INTEGER NOT NULL,
     entries INTEGER NOT NULL,
-    -- The chain's digest after it.
-    digest INTEGER NOT NULL,
+    -- The chain's digests after each of these transactions, eight bytes each; the last ones if not all are known.
+    digests BLOB NOT NULL,
     data BLOB NOT NULL
 ) STRICT;
 

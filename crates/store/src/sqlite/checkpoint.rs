@@ -68,14 +68,15 @@ impl Checkpoints {
         if pages < self.helped_at {
             self.helped_at = 0; // The log has started over.
         }
-        if pages >= SOON
+        if pages >= self.helped_at + LATE {
+            // While the thread is at it, this does nothing, and is tried again after the next transaction.
+            if let Ok(true) = checkpoint(writer) {
+                self.helped_at = pages;
+            }
+        } else if pages >= SOON
             && let Some(ask) = &self.ask
         {
             let _ = ask.try_send(()); // It is busy already.
-        }
-        if pages >= self.helped_at + LATE {
-            self.helped_at = pages;
-            let _ = checkpoint(writer);
         }
     }
 }
@@ -89,7 +90,10 @@ impl Drop for Checkpoints {
     }
 }
 
-/// Moves what can be moved without waiting for anybody.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+/// Moves what can be moved without waiting for anybody. Says whether anything could: not while somebody else does it.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        let busy: i64 = row.get(0)?;
+        Ok(busy == 0)
+    })
 }

@@ -145,7 +145,7 @@ fn commit_in_blocks(
         .check_source(&writing.tx, workspace, batch.source)?;
     let head = writing.heads.workspace(&writing.tx, workspace)?;
     let (mut first, received_at) = head.next_attempts(candidates.len(), batch.received_at);
-    let mut waiting = log::take_waiting(&writing.tx, workspace)?;
+    let mut tail = log::take_waiting(&writing.tx, workspace)?;
     let mut candidates = candidates.into_iter();
     // One for all blocks: it moves along, so that each sees what the ones before did.
     let mut known = Known::new();
@@ -158,8 +158,8 @@ fn commit_in_blocks(
             let plan = plan(some, &mut known, &batch.policy, &batch.schema, &mut || {
                 head.next_contact()
             });
-            let waiting = std::mem::take(&mut waiting);
-            makers.push(scope.spawn(move || {
+            let tail = std::mem::take(&mut tail);
+            let make = move || {
                 let deliveries: Vec<&Delivery> = deliveries.iter().collect();
                 let committed = Committed {
                     without_identifier: created(&plan, &nameless),
@@ -172,10 +172,13 @@ fn commit_in_blocks(
                     .iter()
                     .map(|attempt| attempt.outcome.result)
                     .collect();
-                let made = log::make(&waiting, &attempts)?;
+                let made = log::make(&tail, &attempts)?;
                 let totals = committed.plan.totals();
                 Ok((made, results, totals, committed.without_identifier))
-            }));
+            };
+            // A machine that has no thread left for us will have one later.
+            let maker = std::thread::Builder::new().spawn_scoped(scope, make);
+            makers.push(maker.map_err(|_| StoreError::Busy)?);
             first += deliveries.len() as u64;
         }
         write_contacts(writing, workspace, known, received_at, false)?;

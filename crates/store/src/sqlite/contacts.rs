@@ -11,7 +11,7 @@ use rollbook_engine::schema::FieldId;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::identifiers::{Identifiers, Pending};
+use super::identifiers::Identifiers;
 use super::{Sqlite, counted, pack};
 use crate::contacts::{ContactFilter, ContactPage, Contacts, StoredContact};
 use crate::{Store, StoreError, Timestamp, WorkspaceId};
@@ -146,8 +146,7 @@ fn owners(
     workspace: WorkspaceId,
     identifiers: &[Identifier],
 ) -> Result<Vec<Contact>, StoreError> {
-    index.refresh_for_reading(connection)?;
-    let rows = index.lookup(&Pending::default(), workspace, identifiers.iter());
+    let rows = index.lookup_for_reading(connection, workspace, identifiers.iter())?;
     let mut owners = Vec::new();
     load(connection, rows, |contact| owners.push(contact))?;
     // A hash may have led to somebody else.

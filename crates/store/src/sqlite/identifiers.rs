@@ -19,6 +19,7 @@
 mod segments;
 mod table;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rollbook_engine::contact::{Identifier, IdentifierKind};
@@ -35,6 +36,8 @@ pub(super) struct Identifiers {
     /// Different in every database, so that nobody can prepare values that collide.
     seed: u64,
     index: RwLock<Index>,
+    /// Whether the index was made anew in a transaction that is not committed yet.
+    made_anew: AtomicBool,
 }
 
 /// What is known, and up to which end of the segments.
@@ -84,6 +87,7 @@ impl Identifiers {
         Ok(Identifiers {
             seed: seed.cast_unsigned(),
             index: RwLock::default(),
+            made_anew: AtomicBool::new(false),
         })
     }
 
@@ -100,51 +104,76 @@ impl Identifiers {
         let end = segments::end(tx)?;
         if self.read().end != Some(end) {
             let mut index = self.write();
-            let continues = match index.end {
-                Some(known) => segments::continues(tx, known, end)?,
-                None => false,
-            };
-            if !continues {
-                *index = Index::default();
-            }
-            if let Err(unread) = index.catch_up(tx, end) {
-                self.rebuild(tx, &mut index, unread)?;
+            match index.catch_up(tx, end) {
+                Ok(Caught::Up) => {}
+                Ok(Caught::UpOverMuchThatIsGone) => {
+                    self.make_anew(tx, &mut index)?;
+                }
+                Err(Unread::Store(error)) => return Err(error),
+                Err(Unread::Missing) => self.make_anew(tx, &mut index)?,
+                Err(Unread::Damaged(reason)) => {
+                    tracing::warn!(
+                        reason,
+                        "the index of identifiers is damaged and is made anew from the contacts"
+                    );
+                    self.make_anew(tx, &mut index)?;
+                }
             }
         }
         pending.fresh = true;
         Ok(())
     }
 
-    /// Takes in what a reader's state of the database has and this process does not know; an error if that is damaged,
-    /// which only a writer can mend. The index may be ahead of the reader: it then names contacts that the reader does
-    /// not see yet.
-    pub(super) fn refresh_for_reading(&self, connection: &Connection) -> Result<(), StoreError> {
-        let end = segments::end(connection)?;
-        let is_known = |index: &Index| index.end.is_some_and(|known| known.seq >= end.seq);
-        if is_known(&self.read()) {
-            return Ok(());
-        }
-        let mut index = self.write();
-        if is_known(&index) {
-            return Ok(());
-        }
-        index.catch_up(connection, end).map_err(|unread| {
-            *index = Index::default();
-            match unread {
-                Unread::Store(error) => error,
-                Unread::Missing | Unread::Damaged(_) => StoreError::IndexDamaged,
-            }
-        })
-    }
-
-    /// The rows, in their order and each once, of all contacts that may own one of these identifiers.
+    /// The rows, in their order and each once, of all contacts that may own one of these identifiers, as a writer's
+    /// transaction sees it.
     pub(super) fn lookup<'a>(
         &self,
         pending: &Pending,
         workspace: WorkspaceId,
         identifiers: impl Iterator<Item = &'a Identifier>,
     ) -> Vec<RowId> {
+        self.find(&self.read(), pending, workspace, identifiers)
+    }
+
+    /// The same as a reader sees it. An error if the index is damaged, which only a writer can mend. The index may be
+    /// ahead of the reader's state of the database: it then names contacts that the reader does not see yet, and not
+    /// those that have lost an identifier since.
+    pub(super) fn lookup_for_reading<'a>(
+        &self,
+        connection: &Connection,
+        workspace: WorkspaceId,
+        identifiers: impl Iterator<Item = &'a Identifier>,
+    ) -> Result<Vec<RowId>, StoreError> {
+        let end = segments::end(connection)?;
+        let nothing = Pending::default();
+        let is_known = |index: &Index| {
+            let known = index.end;
+            known.is_some_and(|known| known.seq > end.seq || known == end)
+        };
         let index = self.read();
+        if is_known(&index) {
+            return Ok(self.find(&index, &nothing, workspace, identifiers));
+        }
+        drop(index);
+        let mut index = self.write();
+        if !is_known(&index) {
+            index
+                .catch_up(connection, end)
+                .map_err(|unread| match unread {
+                    Unread::Store(error) => error,
+                    Unread::Missing | Unread::Damaged(_) => StoreError::IndexDamaged,
+                })?;
+        }
+        Ok(self.find(&index, &nothing, workspace, identifiers))
+    }
+
+    fn find<'a>(
+        &self,
+        index: &Index,
+        pending: &Pending,
+        workspace: WorkspaceId,
+        identifiers: impl Iterator<Item = &'a Identifier>,
+    ) -> Vec<RowId> {
         let mut found = Vec::new();
         for identifier in identifiers {
             let hash = self.hash(workspace, identifier);
@@ -199,8 +228,10 @@ impl Identifiers {
         }))
     }
 
-    /// Takes in what a transaction wrote and committed.
-    pub(super) fn publish(&self, written: &Written) {
+    /// Takes in what a transaction wrote and committed, if it wrote anything.
+    pub(super) fn publish(&self, written: Option<&Written>) {
+        self.made_anew.store(false, Ordering::Relaxed);
+        let Some(written) = written else { return };
         let mut index = self.write();
         // A reader may have been faster; and then what came after must stay the last word.
         if index
@@ -214,6 +245,13 @@ impl Identifiers {
         }
     }
 
+    /// A transaction was not committed: nobody else will ever see an index that it made anew.
+    pub(super) fn take_back(&self) {
+        if self.made_anew.swap(false, Ordering::Relaxed) {
+            *self.write() = Index::default();
+        }
+    }
+
     /// How many identifiers this process knows, and the bytes of memory that takes.
     pub(super) fn size(&self) -> (usize, usize) {
         let index = self.read();
@@ -221,20 +259,8 @@ impl Identifiers {
     }
 
     /// Makes the index anew from the contacts.
-    fn rebuild(
-        &self,
-        tx: &Transaction<'_>,
-        index: &mut Index,
-        unread: Unread,
-    ) -> Result<(), StoreError> {
-        match unread {
-            Unread::Store(error) => return Err(error),
-            Unread::Missing => {}
-            Unread::Damaged(reason) => tracing::warn!(
-                reason,
-                "the index of identifiers is damaged and is made anew from the contacts"
-            ),
-        }
+    fn make_anew(&self, tx: &Transaction<'_>, index: &mut Index) -> Result<(), StoreError> {
+        self.made_anew.store(true, Ordering::Relaxed);
         *index = Index::default();
         let mut rebuilding = segments::Rebuilding::begin(tx)?;
         contacts::each(tx, |row, contact| {
@@ -268,16 +294,39 @@ impl Identifiers {
     }
 }
 
+/// How an index caught up.
+enum Caught {
+    Up,
+    /// Most of what was read is gone again: the chain is worth being made anew.
+    UpOverMuchThatIsGone,
+}
+
+/// Steps that are not worth making a chain anew for, however many of them undo each other.
+const FEW: usize = if cfg!(test) { 500 } else { 1 << 20 };
+
 impl Index {
-    /// Reads the segments behind what is known, up to an end.
-    fn catch_up(&mut self, connection: &Connection, end: End) -> Result<(), Unread> {
-        let known = self.end.unwrap_or_default();
-        if known.seq == 0 {
-            self.table.reserve(segments::entries(connection)?);
-        }
-        segments::read(connection, known, end, |step| self.table.apply(step))?;
+    /// Reads the segments behind what is known, up to an end; all of them if they do not continue what is known.
+    /// Nothing is known after an error.
+    fn catch_up(&mut self, connection: &Connection, end: End) -> Result<Caught, Unread> {
+        let known = match self.end.take() {
+            Some(known) if segments::continues(connection, known, end)? => known,
+            _ => {
+                *self = Index::default();
+                self.table.reserve(segments::entries(connection)?);
+                End::default()
+            }
+        };
+        let mut steps = 0;
+        segments::read(connection, known, end, |step| {
+            steps += 1;
+            self.table.apply(step);
+        })?;
         self.end = Some(end);
-        Ok(())
+        Ok(if steps > 4 * self.table.len() + FEW {
+            Caught::UpOverMuchThatIsGone
+        } else {
+            Caught::Up
+        })
     }
 }
 

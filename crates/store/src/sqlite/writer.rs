@@ -292,14 +292,15 @@ impl WriterThread {
             let singles = heads.write(&tx)?;
             let written = self.identifiers.write_down(&tx, pending)?;
             tx.commit()?;
-            if let Some(written) = written {
-                self.identifiers.publish(&written);
-            }
+            self.identifiers.publish(written.as_ref());
             for (workspace, count) in singles {
                 *self.singles.entry(workspace).or_default() += count;
             }
             Ok(())
         });
+        if outcome.is_err() {
+            self.identifiers.take_back();
+        }
         self.released = Instant::now();
         self.working += self.released - start;
         outcome

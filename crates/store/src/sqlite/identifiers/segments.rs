@@ -5,7 +5,7 @@
 //! format version and checksum. Steps are in the order in which they happened: the last one about an entry is the one
 //! that counts, so it does no harm to read one again.
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, Transaction};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{Entry, FREE_BIT, Step};
@@ -18,6 +18,9 @@ const LARGE: usize = if cfg!(test) { 64 } else { 4096 };
 
 /// Small segments in a row that are merged into one. Few are read quickly; merging more rarely writes less.
 const SMALL_ONES: usize = if cfg!(test) { 4 } else { 32 };
+
+/// Bytes of a digest.
+const DIGEST: usize = 8;
 
 /// Where the segments end: the number of the last transaction, and a digest of the chain up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,22 +66,38 @@ pub(super) fn end(connection: &Connection) -> Result<End, StoreError> {
         })?)
 }
 
-/// Whether one end can have grown out of another, which is certain unless segments were merged across it.
+/// Whether one end has grown out of another: the chain has the known digest where it had that end.
 pub(super) fn continues(connection: &Connection, known: End, end: End) -> Result<bool, StoreError> {
     if known.seq >= end.seq {
-        return Ok(false);
+        return Ok(known == end);
     }
-    let digest: Option<i64> = connection
-        .prepare_cached("SELECT digest FROM identifier_segment WHERE last_seq = ?1")?
-        .query_row([known.seq], |row| row.get(0))
-        .optional()?;
-    Ok(digest.is_none_or(|digest| digest == known.digest))
+    let mut statement = connection.prepare_cached(
+        "SELECT last_seq, digests
+         FROM identifier_segment
+         WHERE last_seq >= ?1
+         ORDER BY last_seq
+         LIMIT 1",
+    )?;
+    let mut rows = statement.query([known.seq])?;
+    let Some(row) = rows.next()? else {
+        return Ok(false);
+    };
+    let last: i64 = row.get(0)?;
+    let digests = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+    let behind = usize::try_from(last - known.seq).unwrap_or(usize::MAX);
+    let digest = digests.rchunks_exact(DIGEST).nth(behind);
+    Ok(digest == Some(&known.digest.to_le_bytes()))
 }
 
-/// How many entries all segments have at most.
+/// How many entries all segments have, as far as contacts and bytes make that likely.
 pub(super) fn entries(connection: &Connection) -> Result<usize, StoreError> {
     let entries: i64 = connection
-        .prepare_cached("SELECT coalesce(sum(entries), 0) FROM identifier_segment")?
+        .prepare_cached(
+            "SELECT min(
+                 (SELECT coalesce(sum(length(data)), 0) / 9 FROM identifier_segment),
+                 (SELECT coalesce(sum(contacts), 0) * 3 FROM workspace)
+             )",
+        )?
         .query_row([], |row| row.get(0))?;
     Ok(usize::try_from(entries).unwrap_or(0))
 }
@@ -138,7 +157,8 @@ fn add(tx: &Transaction<'_>, end: End, steps: &[Step]) -> Result<End, StoreError
     let data = encode(steps);
     let seq = end.seq + 1;
     let digest = xxh3_64_with_seed(&data, end.digest.cast_unsigned()).cast_signed();
-    insert(tx, (seq, seq), steps.len(), digest, &data)?;
+    let digests = digest.to_le_bytes();
+    insert(tx, (seq, seq), steps.len(), &digests, &data)?;
     Ok(End { seq, digest })
 }
 
@@ -146,18 +166,18 @@ fn insert(
     tx: &Transaction<'_>,
     (first, last): (i64, i64),
     entries: usize,
-    digest: i64,
+    digests: &[u8],
     data: &[u8],
 ) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "INSERT INTO identifier_segment (last_seq, first_seq, entries, digest, data)
+        "INSERT INTO identifier_segment (last_seq, first_seq, entries, digests, data)
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute((
         last,
         first,
         i64::try_from(entries).unwrap_or(i64::MAX),
-        digest,
+        digests,
         data,
     ))?;
     Ok(())
@@ -172,15 +192,16 @@ fn set_end(tx: &Transaction<'_>, end: End) -> Result<(), StoreError> {
 /// Makes one segment of the small ones at the end.
 fn merge(tx: &Transaction<'_>) -> Result<(), StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT first_seq, last_seq, entries, digest
+        "SELECT first_seq, last_seq, entries, digests
          FROM identifier_segment
          ORDER BY last_seq DESC",
     )?;
     let mut rows = statement.query([])?;
     let mut segments = 0;
     let mut entries = 0;
-    // The numbers of the merged segment, and the digest at its end.
-    let mut merged: Option<(i64, i64, i64)> = None;
+    // The numbers of the merged segment, and the digests of those in it, the last segment first.
+    let mut merged: Option<(i64, i64)> = None;
+    let mut digests: Vec<Vec<u8>> = Vec::new();
     while let Some(row) = rows.next()? {
         let more = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(LARGE);
         if more >= LARGE {
@@ -188,9 +209,10 @@ fn merge(tx: &Transaction<'_>) -> Result<(), StoreError> {
         }
         let first = row.get(0)?;
         merged = match merged {
-            None => Some((first, row.get(1)?, row.get(3)?)),
-            Some((_, last, digest)) => Some((first, last, digest)),
+            None => Some((first, row.get(1)?)),
+            Some((_, last)) => Some((first, last)),
         };
+        digests.push(row.get(3)?);
         entries += more;
         segments += 1;
         if entries >= LARGE {
@@ -198,16 +220,13 @@ fn merge(tx: &Transaction<'_>) -> Result<(), StoreError> {
         }
     }
     drop(rows);
-    let Some((first, last, digest)) = merged.filter(|_| segments > 1) else {
+    let Some((first, last)) = merged.filter(|_| segments > 1) else {
         return Ok(());
     };
+    let digests: Vec<u8> = digests.into_iter().rev().flatten().collect();
     let mut steps = Vec::with_capacity(entries);
-    let before = End {
-        seq: first - 1,
-        digest: 0,
-    };
-    let after = End { seq: last, digest };
-    match read(tx, before, after, |step| steps.push(step)) {
+    let at = |seq| End { seq, digest: 0 };
+    match read(tx, at(first - 1), at(last), |step| steps.push(step)) {
         Ok(()) => {}
         // Whoever reads the chain next will find it and mend it.
         Err(Unread::Damaged(_) | Unread::Missing) => return Ok(()),
@@ -215,7 +234,7 @@ fn merge(tx: &Transaction<'_>) -> Result<(), StoreError> {
     }
     tx.prepare_cached("DELETE FROM identifier_segment WHERE last_seq BETWEEN ?1 AND ?2")?
         .execute((first, last))?;
-    insert(tx, (first, last), steps.len(), digest, &encode(&steps))
+    insert(tx, (first, last), steps.len(), &digests, &encode(&steps))
 }
 
 /// A chain being written anew.
@@ -267,16 +286,16 @@ impl<'a> Rebuilding<'a> {
 
     fn write(&mut self) -> Result<(), StoreError> {
         let steps = std::mem::take(&mut self.steps);
-        self.end = Some(match self.end {
-            Some(end) => add(self.tx, end, &steps)?,
-            None => {
-                // The first one stands for every transaction before.
-                let data = encode(&steps);
-                let seq = self.old_end + 1;
-                let digest = xxh3_64_with_seed(&data, 0).cast_signed();
-                insert(self.tx, (1, seq), steps.len(), digest, &data)?;
-                End { seq, digest }
-            }
+        self.end = Some(if let Some(end) = self.end {
+            add(self.tx, end, &steps)?
+        } else {
+            // The first one stands for every transaction before.
+            let data = encode(&steps);
+            let seq = self.old_end + 1;
+            let digest = xxh3_64_with_seed(&data, 0).cast_signed();
+            let digests = digest.to_le_bytes();
+            insert(self.tx, (1, seq), steps.len(), &digests, &data)?;
+            End { seq, digest }
         });
         Ok(())
     }

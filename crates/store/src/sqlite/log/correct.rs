@@ -60,7 +60,7 @@ pub(in crate::sqlite) fn erase(
     for (header, rows) in blocks {
         corrected.attempts += rows.len() as u64;
         corrected.next = Some(header.last_no);
-        erase_in_block(tx, header, &rows)?;
+        erase_in_block(tx, &header, &rows)?;
     }
     if full {
         return Ok(corrected);
@@ -88,10 +88,10 @@ pub(in crate::sqlite) fn erase(
 }
 
 /// Makes a block anew without the values of some of its attempts. Its header stays as it is.
-fn erase_in_block(tx: &Transaction<'_>, header: Header, rows: &[usize]) -> Result<(), StoreError> {
+fn erase_in_block(tx: &Transaction<'_>, header: &Header, rows: &[usize]) -> Result<(), StoreError> {
     let mut parts = Parts::of(tx)?;
-    let blob = parts.meta(&header)?;
-    let damaged = |damage| blocks::damaged(&header, damage);
+    let blob = parts.meta(header)?;
+    let damaged = |damage| blocks::damaged(header, damage);
     let meta = Unpacker::new()
         .and_then(|mut unpacker| block::Meta::decode(&blob, header.n, &mut unpacker))
         .map_err(damaged)?;
@@ -112,7 +112,7 @@ fn erase_in_block(tx: &Transaction<'_>, header: Header, rows: &[usize]) -> Resul
         .map(|(attempt, payload)| attempt.as_new(payload))
         .collect();
     let encoded = block::encode(&new, &mut Packer::new()?)?;
-    blocks::replace_contents(tx, &header, &encoded)
+    blocks::replace_contents(tx, header, &encoded)
 }
 
 /// Leaves of an attempt what is about nobody. Returns the payload that it has now.

@@ -58,7 +58,7 @@ impl Grams {
         let inverse = !eight;
         let ends = inverse.wrapping_sub(ONES) & eight & HIGHS;
         for shift in [24, 16, 8, 0] {
-            let whole = ends >> shift & 0xff_ffff_ffff == 0;
+            let whole = (ends >> shift).trailing_zeros() >= 40;
             let bit = hash(eight >> shift & 0xff_ffff_ffff) >> (64 - MAX_GRAM_BITS);
             if let Some(word) = self.words.get_mut((bit >> 6) as usize) {
                 *word |= u64::from(whole) << (bit & 63);
