@@ -297,3 +297,23 @@ test('everything is there on a phone', async () => {
   });
   await phone.context().close();
 });
+
+test('address cards are uploaded, mapped and run like any file', () =>
+  journey(page, 'cards', async () => {
+    const card = (name, phone) => `BEGIN:VCARD\r\nVERSION:3.0\r\nFN:${name}\r\nTEL;TYPE=CELL:${phone}\r\nEND:VCARD\r\n`;
+    const cards = card('Mira Lund', '+46 70 174 06 05') + card('Ben Ode', '12');
+    await page.goto('/imports/new');
+    await page.getByLabel('File', { exact: true }).setInputFiles(rollbook.file('cards.vcf', cards));
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await page.getByRole('heading', { name: 'Which column is what?' }).waitFor();
+    await assertAccessible(page, 'mapping of cards');
+    assert.equal(await page.getByRole('combobox', { name: 'Name', exact: true }).inputValue(), 'name');
+    await page.getByRole('button', { name: 'Run import' }).click();
+    await page.getByRole('link', { name: 'See every row in the log' }).click();
+    await row('Mira Lund').getByText('Created').waitFor();
+    await row('Ben Ode').getByText('Failure').waitFor();
+    await row('Ben Ode').getByRole('link', { name: /details/i }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Raw', { exact: true }).click();
+    assert.match(await dialog.getByLabel('Payload, raw').innerText(), /BEGIN:VCARD[^]*FN:Ben Ode/);
+  }));
