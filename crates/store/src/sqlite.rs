@@ -56,7 +56,7 @@ impl Sqlite {
         migrations::migrate(&mut connection).map_err(|error| named(path, error))?;
         connection.execute_batch(
             "PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -131072;
+             PRAGMA cache_size = -65536;
              PRAGMA temp_store = MEMORY;",
         )?;
         let identifiers = Arc::new(Identifiers::open(&connection)?);
