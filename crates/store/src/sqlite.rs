@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, one writer thread per process, readers beside it.
 //!
-//! Several processes may open the file. Everything that a transaction relies on is read in that transaction; nothing
-//! is remembered from one to the next that another process could have changed.
+//! Several processes may open the file. Everything that a transaction relies on is read in that transaction. The one
+//! thing that is remembered, the index of identifiers, is compared with the file before it is used, and catches up.
 
 mod accounts;
 mod checkpoint;
