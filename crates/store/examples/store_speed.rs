@@ -16,7 +16,7 @@ use rollbook_engine::policy::{Mode, Policy};
 use rollbook_engine::schema::{FieldId, Schema};
 use rollbook_store::commit::{Batch, Delivery, ImportStep, Payload};
 use rollbook_store::contacts::ContactFilter;
-use rollbook_store::imports::{ImportId, ImportState, NewImport};
+use rollbook_store::imports::{ImportId, ImportKind, ImportState, NewImport};
 use rollbook_store::sources::{NewSource, SourceId};
 use rollbook_store::workspaces::WorkspaceSettings;
 use rollbook_store::{AnyStore, StoreError, Timestamp, WorkspaceId};
@@ -128,6 +128,8 @@ impl Desk {
         let new = NewImport {
             id,
             workspace: self.workspace,
+            kind: ImportKind::File,
+            parent: None,
             source: self.source,
             file_name: "speed.csv".to_owned(),
             file_size: 0,

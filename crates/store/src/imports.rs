@@ -64,6 +64,35 @@ impl ImportState {
     }
 }
 
+/// What an import reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportKind {
+    /// An uploaded file.
+    File,
+    /// Attempts of the log, once more.
+    Replay,
+    /// The attempts of another import, to take them back.
+    Undo,
+}
+
+impl ImportKind {
+    /// The word of API and files.
+    pub fn key(self) -> &'static str {
+        match self {
+            ImportKind::File => "file",
+            ImportKind::Replay => "replay",
+            ImportKind::Undo => "undo",
+        }
+    }
+
+    /// The kind for such a word.
+    pub fn from_key(key: &str) -> Option<ImportKind> {
+        [ImportKind::File, ImportKind::Replay, ImportKind::Undo]
+            .into_iter()
+            .find(|kind| kind.key() == key)
+    }
+}
+
 /// What is known of an import when its file arrives.
 #[derive(Debug, Clone)]
 pub struct NewImport {
@@ -71,6 +100,10 @@ pub struct NewImport {
     pub id: ImportId,
     /// The workspace.
     pub workspace: WorkspaceId,
+    /// What it reads.
+    pub kind: ImportKind,
+    /// The import that it continues, replays or undoes.
+    pub parent: Option<ImportId>,
     /// The source it belongs to.
     pub source: SourceId,
     /// The file's name as uploaded.
@@ -96,6 +129,10 @@ pub struct Import {
     pub id: ImportId,
     /// The workspace.
     pub workspace: WorkspaceId,
+    /// What it reads.
+    pub kind: ImportKind,
+    /// The import that it continues, replays or undoes.
+    pub parent: Option<ImportId>,
     /// The source it belongs to.
     pub source: SourceId,
     /// The file's name as uploaded.
@@ -160,6 +197,13 @@ pub trait Imports {
         &self,
         workspace: WorkspaceId,
         hash: [u8; 32],
+    ) -> Result<Vec<Import>, StoreError>;
+
+    /// Imports that continue, replay or undo this one, newest first.
+    async fn imports_of_parent(
+        &self,
+        workspace: WorkspaceId,
+        parent: ImportId,
     ) -> Result<Vec<Import>, StoreError>;
 
     /// Stores how the file is to be read and mapped, and queues the import if `queue`. Only while it is uploaded.

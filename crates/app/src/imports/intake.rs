@@ -8,7 +8,7 @@ use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_engine::record::{Cell, Header, Record};
 use rollbook_engine::schema::Schema;
 use rollbook_sources::file::{self, FileError, FileLimits, FileOptions, Reading};
-use rollbook_store::imports::{Import, ImportId, ImportState, NewImport};
+use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState, NewImport};
 use rollbook_store::sources::Source;
 use sha2::{Digest, Sha256};
 
@@ -116,6 +116,8 @@ pub(crate) async fn take_in(
     let import = NewImport {
         id: ImportId(uuid::Uuid::now_v7()),
         workspace: source.workspace,
+        kind: ImportKind::File,
+        parent: None,
         source: source.id,
         file_name: file_name.to_owned(),
         file_size: size,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rollbook_engine::policy::Policy;
 use rollbook_store::StoreError;
 use rollbook_store::commit::{Batch, Delivery, ImportStep};
-use rollbook_store::imports::{Import, ImportState, Lease};
+use rollbook_store::imports::{Import, ImportKind, ImportState, Lease};
 use rollbook_store::sources::Source;
 
 use crate::app::App;
@@ -58,7 +58,14 @@ enum Ended {
 /// be read ends the import as failed, with the reason; what was committed stays.
 pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Import, RunError> {
     let alive = Heartbeat::start(app.clone(), &import, lease);
-    let ended = match commit_all(app, &import, lease, &alive).await {
+    let ended = match import.kind {
+        ImportKind::File => commit_all(app, &import, lease, &alive).await,
+        ImportKind::Replay | ImportKind::Undo => Ok(Ended::Failed(format!(
+            "this version of Rollbook cannot run imports of the kind `{}`",
+            import.kind.key()
+        ))),
+    };
+    let ended = match ended {
         Ok(ended) => ended,
         Err(Stopped::Run(error)) => return Err(error),
         Err(Stopped::Intake(IntakeError::Store(error))) => return Err(error.into()),

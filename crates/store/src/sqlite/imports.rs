@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Sqlite, counted, sources, stored};
 use crate::commit::ImportStep;
-use crate::imports::{Import, ImportId, ImportState, Imports, Lease, NewImport};
+use crate::imports::{Import, ImportId, ImportKind, ImportState, Imports, Lease, NewImport};
 use crate::sources::SourceId;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -66,6 +66,24 @@ impl Imports for Sqlite {
                 );
                 let mut statement = connection.prepare_cached(&sql)?;
                 let rows = statement.query_map((workspace.0, hash), read)?;
+                rows.map(|row| row?).collect()
+            })
+            .await
+    }
+
+    async fn imports_of_parent(
+        &self,
+        workspace: WorkspaceId,
+        parent: ImportId,
+    ) -> Result<Vec<Import>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let sql = select(
+                    "WHERE workspace = ?1 AND parent = ?2
+                     ORDER BY no DESC",
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                let rows = statement.query_map((workspace.0, parent.0.as_bytes()), read)?;
                 rows.map(|row| row?).collect()
             })
             .await
@@ -319,15 +337,18 @@ fn check_lease(
 
 fn create(tx: &Transaction<'_>, import: &NewImport) -> Result<Import, StoreError> {
     sources::get(tx, import.workspace, import.source)?;
+    if let Some(parent) = import.parent {
+        get(tx, import.workspace, parent)?;
+    }
     if find(tx, import.workspace, import.id)?.is_some() {
         return Err(StoreError::Exists(format!("import {}", import.id)));
     }
     tx.prepare_cached(
         "INSERT INTO import (
              workspace, id, source, file_name, file_size, file_hash,
-             created_by, created_at, state, options
+             created_by, created_at, state, options, kind, parent
          )
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute((
         import.workspace.0,
@@ -340,6 +361,8 @@ fn create(tx: &Transaction<'_>, import: &NewImport) -> Result<Import, StoreError
         import.created_at.0,
         import.state.key(),
         &import.options,
+        import.kind.key(),
+        import.parent.map(|parent| *parent.0.as_bytes()),
     ))?;
     get(tx, import.workspace, import.id)
 }
@@ -431,7 +454,7 @@ fn select(rest: &str) -> String {
         "SELECT workspace, id, source, file_name, file_size, file_hash, created_by, created_at,
              started_at, finished_at, state, error, options, expected_records,
              records, created, updated, unchanged, warnings, failed,
-             without_identifier, cancel_requested
+             without_identifier, cancel_requested, kind, parent
          FROM import
          {rest}"
     )
@@ -445,7 +468,16 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<Import, StoreError>> {
             "an import is in the unknown state `{state}`"
         ))));
     };
+    let kind: String = row.get("kind")?;
+    let Some(kind) = ImportKind::from_key(&kind) else {
+        return Ok(Err(StoreError::Damaged(format!(
+            "an import is of the unknown kind `{kind}`"
+        ))));
+    };
+    let parent: Option<[u8; 16]> = row.get("parent")?;
     Ok(Ok(Import {
+        kind,
+        parent: parent.map(|id| ImportId(Uuid::from_bytes(id))),
         id: ImportId(Uuid::from_bytes(row.get("id")?)),
         workspace: WorkspaceId(row.get("workspace")?),
         source: SourceId(row.get("source")?),

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_init.sql"),
     include_str!("../../migrations/sqlite/0002_log.sql"),
     include_str!("../../migrations/sqlite/0003_identifier_segments.sql"),
+    include_str!("../../migrations/sqlite/0004_import_kinds.sql"),
 ];
 
 /// Marks a file as Rollbook's: "RLBK".

@@ -10,7 +10,7 @@ use rollbook_engine::contact::{Text, Value};
 use rollbook_engine::policy::{Mode, Policy};
 use rollbook_engine::schema::{FieldId, Schema};
 use rollbook_store::commit::{Batch, Delivered, Delivery, Idempotency, ImportStep, Payload};
-use rollbook_store::imports::{Import, ImportId, ImportState, Lease, NewImport};
+use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState, Lease, NewImport};
 use rollbook_store::log::{Attempt, LogFilter, Paging};
 use rollbook_store::sources::{NewSource, SourceId};
 use rollbook_store::workspaces::WorkspaceSettings;
@@ -138,6 +138,8 @@ impl Desk {
         NewImport {
             id: ImportId(Uuid::now_v7()),
             workspace: self.workspace,
+            kind: ImportKind::File,
+            parent: None,
             source: self.manual,
             file_name: "guests.csv".to_owned(),
             file_size: 1_234,

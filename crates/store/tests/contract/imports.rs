@@ -1,7 +1,7 @@
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::contact::ContactId;
 use rollbook_engine::schema::FieldId;
-use rollbook_store::imports::{ImportId, ImportState, Lease, NewImport};
+use rollbook_store::imports::{ImportId, ImportKind, ImportState, Lease, NewImport};
 use rollbook_store::sources::SourceId;
 use rollbook_store::{StoreError, Timestamp};
 use uuid::Uuid;
@@ -20,6 +20,7 @@ async fn an_import_comes_back_as_it_was_created() {
         assert_eq!(import.file_name, "guests.csv");
         assert_eq!((import.file_size, import.file_hash), (1_234, [7; 32]));
         assert_eq!(import.created_by, "ada@example.com");
+        assert_eq!((import.kind, import.parent), (ImportKind::File, None));
         assert_eq!(import.created_at, Timestamp(5));
         assert_eq!((import.started_at, import.finished_at), (None, None));
         assert_eq!(import.state, ImportState::Uploaded);
@@ -36,6 +37,29 @@ async fn an_import_comes_back_as_it_was_created() {
         let unknown = ImportId(Uuid::now_v7());
         let found = desk.store.import(desk.workspace, unknown).await.unwrap();
         assert_eq!(found, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_goes_back_to_an_import_is_found() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let first = desk.new_import(1, ImportState::Uploaded);
+        let parent = first.id;
+        desk.store.create_import(first).await.unwrap();
+        let mut undo = desk.new_import(2, ImportState::Queued);
+        undo.kind = ImportKind::Undo;
+        undo.parent = Some(parent);
+        let child = desk.store.create_import(undo.clone()).await.unwrap();
+        assert_eq!((child.kind, child.parent), (ImportKind::Undo, Some(parent)));
+        let found = desk.store.imports_of_parent(desk.workspace, parent).await;
+        assert_eq!(found.unwrap(), std::slice::from_ref(&child));
+        let none = desk.store.imports_of_parent(desk.workspace, child.id).await;
+        assert_eq!(none.unwrap(), []);
+        undo.id = ImportId(Uuid::now_v7());
+        undo.parent = Some(ImportId(Uuid::now_v7()));
+        assert!(is_missing(desk.store.create_import(undo).await));
     })
     .await;
 }
