@@ -167,6 +167,19 @@ pub struct Import {
     pub cancel_requested: bool,
 }
 
+/// Which imports. Every condition given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportFilter {
+    /// In one of these states; in any if there is none.
+    pub states: Vec<ImportState>,
+    /// Of this source.
+    pub source: Option<SourceId>,
+    /// Uploaded by exactly this person, key or program.
+    pub created_by: Option<String>,
+    /// With this text in the file's name; case does not matter.
+    pub file_name: Option<String>,
+}
+
 /// The right to run an import for a while. A newer lease makes an older one worthless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease(pub u64);
@@ -192,6 +205,18 @@ pub trait Imports {
         limit: u16,
     ) -> Result<Vec<Import>, StoreError>;
 
+    /// Imports that fit a filter, newest first, created before the given one.
+    async fn imports_like(
+        &self,
+        workspace: WorkspaceId,
+        filter: ImportFilter,
+        before: Option<ImportId>,
+        limit: u16,
+    ) -> Result<Vec<Import>, StoreError>;
+
+    /// Everybody who ever created an import, in the order of their names.
+    async fn import_creators(&self, workspace: WorkspaceId) -> Result<Vec<String>, StoreError>;
+
     /// Imports of a file with this content, newest first.
     async fn imports_of_file(
         &self,
@@ -213,6 +238,14 @@ pub trait Imports {
         id: ImportId,
         options: String,
         queue: bool,
+    ) -> Result<Import, StoreError>;
+
+    /// Writes down which import this one continues. Only while it is uploaded.
+    async fn set_import_parent(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        parent: ImportId,
     ) -> Result<Import, StoreError>;
 
     /// Claims one import that is queued, or running under an expired lease; `only` narrows it to one. The lease is good

@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::{Sqlite, counted, sources, stored};
 use crate::commit::ImportStep;
-use crate::imports::{Import, ImportId, ImportKind, ImportState, Imports, Lease, NewImport};
+use crate::imports::{
+    Import, ImportFilter, ImportId, ImportKind, ImportState, Imports, Lease, NewImport,
+};
 use crate::sources::SourceId;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -35,20 +37,33 @@ impl Imports for Sqlite {
         before: Option<ImportId>,
         limit: u16,
     ) -> Result<Vec<Import>, StoreError> {
+        self.imports_like(workspace, ImportFilter::default(), before, limit)
+            .await
+    }
+
+    async fn imports_like(
+        &self,
+        workspace: WorkspaceId,
+        filter: ImportFilter,
+        before: Option<ImportId>,
+        limit: u16,
+    ) -> Result<Vec<Import>, StoreError> {
+        self.readers
+            .read(move |connection| list(connection, workspace, &filter, before, limit))
+            .await
+    }
+
+    async fn import_creators(&self, workspace: WorkspaceId) -> Result<Vec<String>, StoreError> {
         self.readers
             .read(move |connection| {
-                let before = match before {
-                    Some(id) => number(connection, workspace, id)?,
-                    None => u32::MAX,
-                };
-                let sql = select(
-                    "WHERE workspace = ?1 AND no < ?2
-                     ORDER BY no DESC
-                     LIMIT ?3",
-                );
-                let mut statement = connection.prepare_cached(&sql)?;
-                let rows = statement.query_map((workspace.0, before, limit), read)?;
-                rows.map(|row| row?).collect()
+                let mut statement = connection.prepare_cached(
+                    "SELECT DISTINCT created_by
+                     FROM import
+                     WHERE workspace = ?1
+                     ORDER BY created_by",
+                )?;
+                let rows = statement.query_map([workspace.0], |row| row.get(0))?;
+                Ok(rows.collect::<Result<_, _>>()?)
             })
             .await
     }
@@ -118,6 +133,35 @@ impl Imports for Sqlite {
                          WHERE workspace = ?1 AND id = ?2",
                     )?
                     .execute((workspace.0, id.0.as_bytes(), &options, state.key()))?;
+                get(&writing.tx, workspace, id)
+            })
+            .await
+    }
+
+    async fn set_import_parent(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        parent: ImportId,
+    ) -> Result<Import, StoreError> {
+        self.writer
+            .write(move |writing| {
+                let import = get(&writing.tx, workspace, id)?;
+                get(&writing.tx, workspace, parent)?;
+                if import.state != ImportState::Uploaded || parent == id {
+                    return Err(StoreError::Conflict(format!(
+                        "the import is {} already, what it continues cannot be changed; upload the file again",
+                        import.state.key()
+                    )));
+                }
+                writing
+                    .tx
+                    .prepare_cached(
+                        "UPDATE import
+                         SET parent = ?3
+                         WHERE workspace = ?1 AND id = ?2",
+                    )?
+                    .execute((workspace.0, id.0.as_bytes(), parent.0.as_bytes()))?;
                 get(&writing.tx, workspace, id)
             })
             .await
@@ -365,6 +409,52 @@ fn create(tx: &Transaction<'_>, import: &NewImport) -> Result<Import, StoreError
         import.parent.map(|parent| *parent.0.as_bytes()),
     ))?;
     get(tx, import.workspace, import.id)
+}
+
+fn list(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &ImportFilter,
+    before: Option<ImportId>,
+    limit: u16,
+) -> Result<Vec<Import>, StoreError> {
+    let before = match before {
+        Some(id) => number(connection, workspace, id)?,
+        None => u32::MAX,
+    };
+    let states: Vec<&str> = filter.states.iter().map(|state| state.key()).collect();
+    let sql = select(
+        "WHERE workspace = ?1 AND no < ?2
+           AND (?3 = '' OR instr(' ' || ?3 || ' ', ' ' || state || ' ') > 0)
+           AND (?4 IS NULL OR source = ?4)
+           AND (?5 IS NULL OR created_by = ?5)
+         ORDER BY no DESC",
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(
+        (
+            workspace.0,
+            before,
+            states.join(" "),
+            filter.source.map(|source| source.0),
+            &filter.created_by,
+        ),
+        read,
+    )?;
+    // SQLite only knows the case of ASCII letters, so names are compared here, row by row until there are enough.
+    let wanted = filter.file_name.as_deref().map(str::to_lowercase);
+    let mut imports = Vec::new();
+    for row in rows {
+        if imports.len() == usize::from(limit) {
+            break;
+        }
+        let import = row??;
+        let name = || import.file_name.to_lowercase();
+        if wanted.as_ref().is_none_or(|wanted| name().contains(wanted)) {
+            imports.push(import);
+        }
+    }
+    Ok(imports)
 }
 
 fn claim(

@@ -1,7 +1,7 @@
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::contact::ContactId;
 use rollbook_engine::schema::FieldId;
-use rollbook_store::imports::{ImportId, ImportKind, ImportState, Lease, NewImport};
+use rollbook_store::imports::{ImportFilter, ImportId, ImportKind, ImportState, Lease, NewImport};
 use rollbook_store::sources::SourceId;
 use rollbook_store::{StoreError, Timestamp};
 use uuid::Uuid;
@@ -96,6 +96,107 @@ async fn imports_are_listed_newest_first_and_by_file() {
         assert!(is_missing(
             desk.store.imports(desk.workspace, unknown, 2).await
         ));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn imports_are_found_by_state_source_person_and_name() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let mut ids = Vec::new();
+        for (number, (name, by, state, source)) in [
+            ("Gäste März.csv", "ada", ImportState::Uploaded, desk.manual),
+            ("guests.xlsx", "ben", ImportState::Queued, desk.manual),
+            ("GÄSTE april.csv", "ada", ImportState::Queued, desk.api),
+            ("cards.vcf", "ben", ImportState::Uploaded, desk.api),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut new = desk.new_import(i64::try_from(number).unwrap(), state);
+            new.source = source;
+            new.created_by = by.to_owned();
+            new.file_name = name.to_owned();
+            ids.push(new.id);
+            desk.store.create_import(new).await.unwrap();
+        }
+        let find = async |filter: ImportFilter, before: Option<usize>, limit| -> Vec<usize> {
+            let before = before.map(|position| ids[position]);
+            let found = desk
+                .store
+                .imports_like(desk.workspace, filter, before, limit)
+                .await
+                .unwrap();
+            let position = |id| ids.iter().position(|own| *own == id).unwrap();
+            found.iter().map(|import| position(import.id)).collect()
+        };
+        let all = ImportFilter::default;
+        assert_eq!(find(all(), None, 10).await, [3, 2, 1, 0]);
+        let queued = || ImportFilter {
+            states: vec![ImportState::Queued, ImportState::Done],
+            ..all()
+        };
+        assert_eq!(find(queued(), None, 10).await, [2, 1]);
+        assert_eq!(find(queued(), Some(2), 10).await, [1]);
+        assert_eq!(find(queued(), None, 1).await, [2]);
+        let source = Some(desk.api);
+        assert_eq!(
+            find(ImportFilter { source, ..all() }, None, 10).await,
+            [3, 2]
+        );
+        let created_by = Some("ada".to_owned());
+        let by_ada = ImportFilter {
+            created_by,
+            ..all()
+        };
+        assert_eq!(find(by_ada.clone(), None, 10).await, [2, 0]);
+        let file_name = Some("gäste".to_owned());
+        let named = ImportFilter {
+            file_name,
+            ..by_ada
+        };
+        assert_eq!(find(named.clone(), None, 10).await, [2, 0]);
+        // A page is full of what fits, however much in between does not.
+        assert_eq!(find(named.clone(), Some(2), 1).await, [0]);
+        let nothing = ImportFilter {
+            source: Some(desk.manual),
+            ..named
+        };
+        assert_eq!(find(nothing, Some(0), 10).await, [0_usize; 0]);
+        let creators = desk.store.import_creators(desk.workspace).await.unwrap();
+        assert_eq!(creators, ["ada", "ben"]);
+        let other = desk
+            .store
+            .import_creators(rollbook_store::WorkspaceId(99))
+            .await;
+        assert_eq!(other.unwrap(), [""; 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_import_continues_is_set_while_it_is_uploaded() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let create = async |state| {
+            let new = desk.new_import(1, state);
+            desk.store.create_import(new).await.unwrap().id
+        };
+        let parent = create(ImportState::Queued).await;
+        let child = create(ImportState::Uploaded).await;
+        let set = async |id, parent| {
+            desk.store
+                .set_import_parent(desk.workspace, id, parent)
+                .await
+        };
+        assert_eq!(set(child, parent).await.unwrap().parent, Some(parent));
+        assert_eq!(desk.import(child).await.parent, Some(parent));
+        let conflict = |result| matches!(result, Err(StoreError::Conflict(_)));
+        assert!(conflict(set(parent, child).await));
+        assert!(conflict(set(child, child).await));
+        assert!(is_missing(set(child, ImportId(Uuid::now_v7())).await));
+        assert_eq!(desk.import(child).await.parent, Some(parent));
     })
     .await;
 }
