@@ -7,6 +7,7 @@ mod contacts;
 mod demo;
 mod field;
 mod import;
+mod imports;
 mod key;
 mod log;
 mod migrate;
@@ -58,6 +59,8 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Import(import::Import),
+    #[command(subcommand)]
+    Imports(imports::Imports),
     Log(log::Log),
     #[command(subcommand)]
     Contacts(contacts::Contacts),
@@ -151,6 +154,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
     match command {
         Command::Serve(command) => command.run(config).await,
         Command::Import(command) => command.run(config).await,
+        Command::Imports(command) => command.run(config).await,
         Command::Log(command) => command.run(config).await,
         Command::Contacts(command) => command.run(config).await,
         Command::Source(command) => command.run(config).await,

@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) max_record_bytes: usize,
     /// The largest body of a batch call, in bytes.
     pub(crate) max_batch_bytes: usize,
+    /// How many imports `serve` runs at the same time.
+    pub(crate) workers: usize,
 }
 
 impl Config {
@@ -132,6 +134,11 @@ pub(crate) struct Flags {
           value_parser = parse_bytes, hide_env_values = true)]
     max_batch_bytes: Option<u64>,
 
+    /// How many imports `serve` runs at the same time, so that a small file does not wait for a huge one [default: 2]
+    #[arg(long, global = true, env = "ROLLBOOK_WORKERS", value_name = "N",
+          value_parser = parse_workers, hide_env_values = true)]
+    workers: Option<usize>,
+
     /// What the program says about itself on standard error: error, warn, info, debug, trace
     #[arg(
         long,
@@ -164,6 +171,7 @@ struct File {
     max_file_bytes: Option<Bytes>,
     max_record_bytes: Option<Bytes>,
     max_batch_bytes: Option<Bytes>,
+    workers: Option<usize>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -230,6 +238,12 @@ impl Flags {
             })?),
             (None, None) => None,
         };
+        let workers = match (self.workers, file.workers) {
+            (Some(workers), _) => workers,
+            (None, Some(workers)) => parse_workers(&workers.to_string())
+                .map_err(|error| ConfigError::Value(format!("`workers`: {error}")))?,
+            (None, None) => 2,
+        };
         let bytes = |flag: Option<u64>, file: Option<Bytes>, default: u64| {
             flag.or(file.map(|bytes| bytes.0)).unwrap_or(default)
         };
@@ -256,6 +270,7 @@ impl Flags {
                 1 << 20,
             )),
             max_batch_bytes: in_memory(bytes(self.max_batch_bytes, file.max_batch_bytes, 64 << 20)),
+            workers,
         };
         let log = LogSettings {
             filter: self.log.or(file.log),
@@ -311,6 +326,14 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(wrong)?;
     let number: u64 = number.parse().map_err(|_| wrong())?;
     number.checked_mul(*factor).ok_or_else(wrong)
+}
+
+/// How many imports run at once: each holds some records in memory and reads on all cores.
+fn parse_workers(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|number| (1..=64).contains(number))
+        .ok_or_else(|| format!("`{text}` is no number of workers; use 1 to 64"))
 }
 
 /// An address for links, without the slash at its end.
@@ -377,6 +400,7 @@ mod tests {
         assert_eq!(shown.max_file_bytes, Some(Bytes(config.max_file_bytes)));
         assert_eq!(shown.max_record_bytes, bytes(config.max_record_bytes));
         assert_eq!(shown.max_batch_bytes, bytes(config.max_batch_bytes));
+        assert_eq!(shown.workers, Some(config.workers));
         assert_eq!(shown.log_format, Some(log.format));
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod auth;
 pub(crate) mod error;
+pub(crate) mod files;
 pub(crate) mod pages;
 pub(crate) mod router;
 pub(crate) mod session;

@@ -1,5 +1,6 @@
 //! The use cases: the only place where sources, engine and store meet.
 
+pub(crate) mod continuation;
 pub(crate) mod failed_rows;
 pub(crate) mod intake;
 pub(crate) mod options;
@@ -7,3 +8,4 @@ pub(crate) mod preview;
 pub(crate) mod receive;
 pub(crate) mod run;
 mod stream;
+pub(crate) mod summary;

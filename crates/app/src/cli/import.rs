@@ -35,6 +35,7 @@ use crate::imports::intake::{self, IntakeError, inspect, start, take_in};
 use crate::imports::options::ImportOptions;
 use crate::imports::preview::preview;
 use crate::imports::run::{LEASE_MILLIS, RunError, run};
+use crate::imports::summary;
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -198,9 +199,16 @@ impl Import {
         }
 
         let path = upload.file.path();
-        let mut options = inspect(&app, &source, path, &upload.name, &told)
-            .await?
-            .options;
+        let inspection = inspect(&app, &source, path, &upload.name, &told).await?;
+        if let Some(parent) = &inspection.continues {
+            say(&format!(
+                "continues `{}` (import {}), in which {} rows failed",
+                plain(&parent.file_name),
+                parent.id,
+                parent.totals.failed
+            ));
+        }
+        let mut options = inspection.options.clone();
         options.region = region.or(options.region);
         let schema = app.schema(workspace.id).await?;
         apply_map(&mut options, &self.map, &schema)?;
@@ -213,7 +221,9 @@ impl Import {
                 .dry_run(&app, &source, path, &options, failed, begun)
                 .await;
         }
-        let import = take_in(&app, &source, upload.file, &upload.name, "command line").await?;
+        let mut import = take_in(&app, &source, upload.file, &upload.name, "command line").await?;
+        say_if_seen_before(&app, &import).await?;
+        intake::remember_parent(&app, &mut import, &inspection).await?;
         let import = start(&app, &source, &import, &options).await?;
         self.see_through(&app, &source, import, failed, begun).await
     }
@@ -311,10 +321,7 @@ impl Import {
             ));
         }
         if import.state == ImportState::Cancelled {
-            say(&format!(
-                "the import was cancelled after {} records; what was written stays",
-                totals.records
-            ));
+            say(&summary::summary(&import));
             return Ok(Done::Stopped);
         }
         Ok(done(&totals))
@@ -436,6 +443,21 @@ async fn cancel_on_interrupt(app: App, import: StoredImport) {
     if tokio::signal::ctrl_c().await.is_ok() {
         std::process::exit(130);
     }
+}
+
+/// Says which earlier imports had the very same content.
+async fn say_if_seen_before(app: &App, import: &StoredImport) -> anyhow::Result<()> {
+    let earlier = intake::same_file(app, import).await?;
+    let [first, ..] = &earlier[..] else {
+        return Ok(());
+    };
+    let mut text = format!("this very file was imported before: import {}", first.id);
+    if let Some(latest) = earlier.last().filter(|latest| latest.id != first.id) {
+        // Writing to a text cannot fail.
+        let _ = write!(text, ", and last as import {}", latest.id);
+    }
+    say(&text);
+    Ok(())
 }
 
 /// An unfinished import of the same file into the same source.

@@ -115,7 +115,11 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
     let stop = asked_to_stop()?;
     app.store.prepare().await?;
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
-    let worker = tokio::spawn(jobs::worker::work(app.clone()));
+    // Dropped together with the set, workers end where they are.
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..app.config.workers {
+        workers.spawn(jobs::worker::work(app.clone()));
+    }
     let address = app.config.listen;
     let service = http::router::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(async {
@@ -126,7 +130,7 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
     let stopping = async {
         stop.await;
         say("stopping …");
-        worker.abort();
+        workers.abort_all();
         // The server may have ended by itself.
         let _ = tell.send(());
         tokio::time::sleep(GRACE).await;
@@ -135,7 +139,6 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
         ended = async { server.await } => ended?,
         () = stopping => {}
     }
-    worker.abort();
     Ok(Done::Fully)
 }
 

@@ -52,7 +52,11 @@ pub(crate) fn router() -> Router<App> {
         .route("/imports/{id}/live", get(import::live))
         .route("/imports/{id}/start", post(mapping::start))
         .route("/imports/{id}/cancel", post(import::cancel))
-        .route("/imports/{id}/failed-rows.csv", get(import::failed_rows))
+        .route("/imports/{id}/file", get(import::downloads::file))
+        .route(
+            "/imports/{id}/failed-rows.csv",
+            get(import::downloads::failed_rows),
+        )
         .route(
             "/settings",
             get(|| async { Redirect::to(log::query::PATH) }),

@@ -6,7 +6,6 @@ use rollbook_engine::issue::Issue;
 use rollbook_store::StoreError;
 use rollbook_store::imports::Import;
 use rollbook_store::log::{LogFilter, Paging};
-use rollbook_store::sources::Source;
 
 use crate::app::App;
 use crate::imports::options::ImportOptions;
@@ -100,33 +99,8 @@ pub(crate) fn row(
     )
 }
 
-/// How the rows of a file like ours were first read, if it is one: their few values are no ground to guess from anew.
-pub(crate) async fn origin(
-    app: &App,
-    source: &Source,
-    header: &[String],
-) -> Result<Option<ImportOptions>, StoreError> {
-    /// Imports that are looked through.
-    const LATEST: u16 = 200;
-
-    if !OURS.iter().all(|name| header.iter().any(|own| own == name)) {
-        return Ok(None);
-    }
-    let names = |header: &[String]| -> Vec<String> {
-        let names = header.iter().filter(|name| !is_ours(name));
-        names.cloned().collect()
-    };
-    let wanted = names(header);
-    let latest = app.store.imports(source.workspace, None, LATEST).await?;
-    Ok(latest
-        .iter()
-        .filter(|import| import.source == source.id)
-        .filter_map(|import| serde_json::from_str(import.options.as_deref()?).ok())
-        .find(|options: &ImportOptions| names(&options.header) == wanted))
-}
-
 /// The columns that we add.
-const OURS: [&str; 2] = ["_row", "_reason"];
+pub(crate) const OURS: [&str; 2] = ["_row", "_reason"];
 
 /// The columns of the file, without those that an earlier file of failed rows brought along.
 fn kept(options: &ImportOptions) -> impl Iterator<Item = usize> + '_ {
@@ -136,7 +110,8 @@ fn kept(options: &ImportOptions) -> impl Iterator<Item = usize> + '_ {
         .map(|(column, _)| column)
 }
 
-fn is_ours(name: &str) -> bool {
+/// Whether a column is one that we add.
+pub(crate) fn is_ours(name: &str) -> bool {
     OURS.contains(&name)
 }
 

@@ -8,13 +8,14 @@ use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_engine::record::{Cell, Header, Record};
 use rollbook_engine::schema::Schema;
 use rollbook_sources::file::{self, FileError, FileLimits, FileOptions, Reading};
+use rollbook_store::StoreError;
 use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState, NewImport};
 use rollbook_store::sources::Source;
 use sha2::{Digest, Sha256};
 
 use crate::app::{App, locale};
 use crate::clock;
-use crate::imports::failed_rows;
+use crate::imports::continuation::{self, Origin};
 use crate::imports::options::ImportOptions;
 
 /// Records that are looked at to guess a mapping.
@@ -82,6 +83,8 @@ pub(crate) struct Inspection {
     pub(crate) columns: Vec<Column>,
     /// How many records were looked at.
     pub(crate) sampled: usize,
+    /// The import whose failed rows these are.
+    pub(crate) continues: Option<Import>,
 }
 
 /// A column of a file.
@@ -130,6 +133,43 @@ pub(crate) async fn take_in(
     Ok(app.store.create_import(import).await?)
 }
 
+/// Looks into the file of an import, and remembers which import it continues.
+pub(crate) async fn look(
+    app: &App,
+    source: &Source,
+    import: &mut Import,
+    told: &FileOptions,
+) -> Result<Inspection, IntakeError> {
+    let path = file_of(app, import);
+    let inspection = inspect(app, source, &path, &import.file_name, told).await?;
+    remember_parent(app, import, &inspection).await?;
+    Ok(inspection)
+}
+
+/// Writes down which import this one continues, if it does.
+pub(crate) async fn remember_parent(
+    app: &App,
+    import: &mut Import,
+    inspection: &Inspection,
+) -> Result<(), IntakeError> {
+    let Some(parent) = &inspection.continues else {
+        return Ok(());
+    };
+    if import.parent.is_some() || import.state != ImportState::Uploaded || parent.id == import.id {
+        return Ok(());
+    }
+    let set = app
+        .store
+        .set_import_parent(import.workspace, import.id, parent.id);
+    match set.await {
+        Ok(changed) => *import = changed,
+        // Somebody has begun it meanwhile.
+        Err(StoreError::Conflict(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
 /// Looks into a file: how is it to be read, and where do its columns go? What `told` says is not guessed.
 pub(crate) async fn inspect(
     app: &App,
@@ -142,7 +182,7 @@ pub(crate) async fn inspect(
     let (path, name, mut told) = (path.to_owned(), file_name.to_owned(), told.clone());
     told.limits = app.config.file_limits();
     let folder = app.config.files.clone();
-    let mut inspection = blocking(move || {
+    let (mut inspection, numbers) = blocking(move || {
         let seen = file::inspect(&path, &name, &folder, &told, SAMPLED)
             .map_err(|error| IntakeError::of_file(&format!("`{name}`"), error))?;
         let header = seen.header;
@@ -161,20 +201,24 @@ pub(crate) async fn inspect(
                 field: mapping.columns[column].field.clone(),
                 reason: guesses[column].as_ref().map(|guess| guess.reason.clone()),
             });
-        Ok(Inspection {
+        let numbers = continuation::numbers(&header.names, &records);
+        let inspection = Inspection {
             columns: columns.collect(),
             sampled: records.len(),
+            continues: None,
             options: ImportOptions {
                 reading: seen.reading,
                 header: header.names,
                 mapping,
                 region: None,
             },
-        })
+        };
+        Ok((inspection, numbers))
     })
     .await?;
-    if let Some(earlier) = failed_rows::origin(app, source, &inspection.options.header).await? {
-        inspection.map_as(&earlier);
+    let header = &inspection.options.header;
+    if let Some(origin) = continuation::origin(app, source, header, &numbers).await? {
+        inspection.map_as(&origin);
     }
     Ok(inspection)
 }
@@ -191,22 +235,31 @@ fn map_paths(mapping: &mut Mapping, schema: &Schema) {
 }
 
 impl Inspection {
-    /// Maps the columns as an earlier import did.
-    fn map_as(&mut self, earlier: &ImportOptions) {
-        let names = self.options.header.clone();
+    /// Maps the columns as the import did that these rows failed in.
+    fn map_as(&mut self, origin: &Origin) {
+        let earlier = &origin.options;
+        let names = continuation::named_as_before(&self.options.header, &earlier.header);
         let known = earlier.mapping.entries_for(&names);
         let columns = self.options.mapping.columns.iter_mut();
         for ((column, shown), known) in columns.zip(&mut self.columns).zip(known) {
-            column.clone_from(known.unwrap_or(&ColumnMapping {
-                column: column.column.clone(),
-                field: None,
-                write: WriteMode::default(),
-                date_order: None,
-            }));
+            let name = column.column.clone();
+            *column = match known {
+                Some(known) => ColumnMapping {
+                    column: name,
+                    ..known.clone()
+                },
+                None => ColumnMapping {
+                    column: name,
+                    field: None,
+                    write: WriteMode::default(),
+                    date_order: None,
+                },
+            };
             shown.field.clone_from(&column.field);
             shown.reason = known.map(|_| "as in the import that these rows failed in".to_owned());
         }
         self.options.region.clone_from(&earlier.region);
+        self.continues.clone_from(&origin.parent);
     }
 }
 
@@ -254,6 +307,24 @@ pub(crate) async fn check_mapping(
 /// Where an import's file is.
 pub(crate) fn file_of(app: &App, import: &Import) -> PathBuf {
     app.file_path(&import.file_hash)
+}
+
+/// Earlier imports of the very same content into any source, the first one first. What was never run does not count.
+pub(crate) async fn same_file(app: &App, import: &Import) -> Result<Vec<Import>, StoreError> {
+    if import.kind != ImportKind::File {
+        return Ok(Vec::new());
+    }
+    let mut imports = app
+        .store
+        .imports_of_file(import.workspace, import.file_hash)
+        .await?;
+    imports.reverse();
+    Ok(imports
+        .into_iter()
+        .take_while(|other| other.id != import.id)
+        .filter(|other| other.kind == ImportKind::File)
+        .filter(|other| other.totals.records > 0 || !other.state.is_over())
+        .collect())
 }
 
 /// Runs file work where it may block.

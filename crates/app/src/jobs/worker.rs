@@ -1,6 +1,9 @@
 //! The worker: claims imports that wait, or whose worker died, and runs them.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use crate::app::App;
 use crate::clock;
@@ -18,11 +21,16 @@ pub(crate) enum Worked {
 /// Works until it is aborted.
 pub(crate) async fn work(app: App) {
     loop {
-        match work_once(&app).await {
-            Ok(Worked::Ran) => {}
-            Ok(Worked::Idle) => tokio::time::sleep(Duration::from_millis(300)).await,
-            Err(error) => {
+        // A panic must not end the worker: the import's lease runs out and it is tried again.
+        match AssertUnwindSafe(work_once(&app)).catch_unwind().await {
+            Ok(Ok(Worked::Ran)) => {}
+            Ok(Ok(Worked::Idle)) => tokio::time::sleep(Duration::from_millis(300)).await,
+            Ok(Err(error)) => {
                 tracing::warn!("an import stopped and will be resumed: {error:#}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(_) => {
+                tracing::error!("a worker panicked; its import will be resumed");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }

@@ -20,7 +20,7 @@ fn zipped(entries: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// An XLSX workbook with a sheet of remarks and one of guests; the second column is formatted as `00000`.
-fn workbook(rows: &[[&str; 4]]) -> Vec<u8> {
+pub(crate) fn workbook(rows: &[[&str; 4]]) -> Vec<u8> {
     let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let part = |id: &str, kind: &str, target: &str| {
         format!("<Relationship Id=\"{id}\" Type=\"{relations}/{kind}\" Target=\"{target}\"/>")

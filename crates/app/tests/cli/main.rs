@@ -9,6 +9,7 @@ mod contacts;
 mod demo;
 mod failed_rows;
 mod formats;
+mod history;
 mod import;
 mod log;
 mod normalize;

@@ -11,6 +11,7 @@ mod access;
 mod batches;
 mod contacts;
 mod fields;
+mod history;
 mod idempotency;
 mod imports;
 mod json_bodies;

@@ -177,6 +177,7 @@ mod tests {
             "post /imports/{id}/cancel",
             "get /imports/{id}/events",
             "get /imports/{id}/failed-rows.csv",
+            "get /imports/{id}/file",
             "get /contacts",
             "get /contacts/export",
             "get /contacts/{id}",

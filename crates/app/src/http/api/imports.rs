@@ -1,5 +1,7 @@
 //! Imports of files: `/imports`.
 
+pub(super) mod details;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -7,7 +9,7 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
@@ -21,20 +23,17 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::clock;
 use crate::export::Format;
 use crate::http::api::Api;
 use crate::http::api::body::{PATIENCE, settings_or_default};
-use crate::http::api::logs::PageParams;
-use crate::http::api::params::Params;
 use crate::http::auth::{Caller, SourceList};
 use crate::http::error::{
     Guarded, GuardedBody, InState, Kind, Mapped, Named, Paused, Problem, shortened,
 };
 use crate::imports::failed_rows::FailedRows;
-use crate::imports::intake::{self, Inspection, IntakeError, file_of, inspect, take_in};
+use crate::imports::intake::{self, Inspection, IntakeError, take_in};
 use crate::imports::options::ImportOptions;
 use crate::wire::{ImportJson, ImportStateSchema, MappingSchema, TotalsJson};
 
@@ -81,6 +80,9 @@ pub(crate) struct UploadSchema {
 pub(crate) struct ImportWithInspectionJson {
     #[serde(flatten)]
     import: ImportJson,
+    /// Earlier imports of the very same content, the first one first.
+    #[schema(value_type = Vec<Uuid>)]
+    same_file: Vec<String>,
     /// Only with `run=false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     inspection: Option<InspectionJson>,
@@ -126,16 +128,6 @@ pub(crate) struct ColumnJson {
     field: Option<String>,
     /// Why.
     reason: Option<String>,
-}
-
-/// A page of imports.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ImportPage)]
-pub(crate) struct ImportPageJson {
-    /// The imports, newest first.
-    imports: Vec<ImportJson>,
-    /// Pass as `cursor` for the next page; null at the end.
-    next_cursor: Option<String>,
 }
 
 /// How an import is to be run.
@@ -286,6 +278,7 @@ pub(crate) async fn upload(
     };
     let json = ImportWithInspectionJson {
         import: ImportJson::of(&import, &sources.names),
+        same_file: details::same_file(&api, &caller, &import).await?,
         inspection: inspection.map(InspectionJson::of),
     };
     let location = format!("/api/v1/imports/{id}");
@@ -317,11 +310,11 @@ async fn source_of_upload(
 async fn begin(
     api: &Api,
     source: &Source,
-    import: Import,
+    mut import: Import,
     mapping: Option<Mapping>,
     told: &FileOptions,
 ) -> Result<Import, Problem> {
-    let mut options = options_of(api, source, &import, told).await?;
+    let mut options = options_of(api, source, &mut import, told).await?;
     if let Some(mapping) = mapping {
         options.mapping = mapping;
     }
@@ -332,101 +325,24 @@ async fn begin(
 async fn options_of(
     api: &Api,
     source: &Source,
-    import: &Import,
+    import: &mut Import,
     told: &FileOptions,
 ) -> Result<ImportOptions, Problem> {
     if let Some(options) = &import.options {
         return serde_json::from_str(options).map_err(|error| Problem::internal(&error));
     }
-    Ok(inspection_of(api, source, import, told).await?.options)
-}
-
-async fn inspection_of(
-    api: &Api,
-    source: &Source,
-    import: &Import,
-    told: &FileOptions,
-) -> Result<Inspection, IntakeError> {
-    let path = file_of(&api.app, import);
-    inspect(&api.app, source, &path, &import.file_name, told).await
+    let inspection = intake::look(&api.app, source, import, told).await?;
+    Ok(inspection.options)
 }
 
 async fn look(
     api: &Api,
     source: &Source,
-    import: Import,
+    mut import: Import,
     told: &FileOptions,
 ) -> Result<(Import, Option<Inspection>), Problem> {
-    let inspection = inspection_of(api, source, &import, told).await?;
+    let inspection = intake::look(&api.app, source, &mut import, told).await?;
     Ok((import, Some(inspection)))
-}
-
-/// List imports
-///
-/// Newest first. A key that belongs to a source sees that source's.
-#[utoipa::path(
-    get,
-    path = "/imports",
-    operation_id = "listImports",
-    tag = "Imports",
-    params(PageParams),
-    responses((status = 200, description = "A page of imports", body = ImportPageJson), Guarded),
-)]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    caller: Caller,
-    uri: Uri,
-) -> Result<Json<ImportPageJson>, Problem> {
-    let mut params = Params::of(&uri)?;
-    let page = PageParams::take(&mut params)?;
-    params.finish()?;
-    let wanted = usize::from(page.limit);
-    let mut before = page.cursor::<Uuid>()?.map(ImportId);
-    let mut found: Vec<Import> = Vec::new();
-    let mut more = true;
-    // A key that belongs to a source skips the imports of others.
-    while more && found.len() < wanted {
-        let imports = api
-            .app
-            .store
-            .imports(caller.workspace(), before, page.limit)
-            .await?;
-        more = imports.len() == wanted;
-        before = imports.last().map(|import| import.id);
-        let own = |import: &Import| caller.source().is_none_or(|own| own == import.source);
-        found.extend(imports.into_iter().filter(own));
-    }
-    more |= found.len() > wanted;
-    found.truncate(wanted);
-    let last = found.last().map(|import| import.id.to_string());
-    let sources = api.sources(&caller).await?;
-    Ok(Json(ImportPageJson {
-        imports: found
-            .iter()
-            .map(|import| ImportJson::of(import, &sources.names))
-            .collect(),
-        next_cursor: last.filter(|_| more),
-    }))
-}
-
-/// Show an import
-///
-/// An import of another source is not found by a key that belongs to a source.
-#[utoipa::path(
-    get,
-    path = "/imports/{id}",
-    operation_id = "getImport",
-    tag = "Imports",
-    params(("id" = Uuid, Path, description = "The import's id")),
-    responses((status = 200, description = "The import", body = ImportJson), Guarded, Named),
-)]
-pub(crate) async fn show(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<ImportJson>, Problem> {
-    let import = get(&api, &caller, &id).await?;
-    json(&api, &caller, &import).await
 }
 
 /// Run an uploaded file

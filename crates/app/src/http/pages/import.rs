@@ -1,16 +1,16 @@
 //! One import: its mapping while it waits for it, its progress while it runs, its result when it is over.
 
+pub(crate) mod about;
+pub(super) mod downloads;
+
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use askama::Template;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
-use futures_util::StreamExt;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use rollbook_store::Timestamp;
 use rollbook_store::imports::{Import, ImportId, ImportState};
 use rollbook_store::sources::Source;
@@ -18,15 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::clock;
-use crate::export;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page};
+use crate::http::pages::import::about::About;
 use crate::http::pages::imports::StateTag;
-use crate::http::pages::log::export::BYTE_ORDER_MARK;
 use crate::http::pages::mapping;
 use crate::http::pages::show::{When, bytes, count, counted, duration, encode, sentence};
 use crate::http::session::Person;
-use crate::imports::options::ImportOptions;
+use crate::imports::summary;
 use crate::wire::rfc3339;
 
 /// How often a page that watches an import is told how far it is.
@@ -38,6 +37,7 @@ const PACE: Duration = Duration::from_millis(500);
 pub(crate) struct ImportPage {
     pub(crate) frame: Frame,
     pub(crate) import: ImportView,
+    pub(crate) about: About,
 }
 
 /// The progress alone.
@@ -59,6 +59,8 @@ pub(crate) struct ImportView {
     pub(crate) over: bool,
     /// What stopped it.
     pub(crate) error: Option<String>,
+    /// What was written before a person stopped it.
+    pub(crate) stopped: Option<String>,
     /// Whether it can be cancelled.
     pub(crate) can_cancel: bool,
     pub(crate) progress: Progress,
@@ -131,6 +133,7 @@ pub(super) async fn get(
     let rate = average_rate(&import);
     page(&ImportPage {
         frame: Frame::new(&person, Section::Imports),
+        about: About::of(&app, &person, &import).await?,
         import: ImportView::of(&import, rate, &person),
     })
 }
@@ -174,46 +177,6 @@ pub(super) async fn cancel(
     Ok(Redirect::to(&format!("/imports/{id}")).into_response())
 }
 
-/// `GET /imports/{id}/failed-rows.csv`
-pub(super) async fn failed_rows(
-    State(app): State<App>,
-    person: Person,
-    Path(id): Path<String>,
-) -> Result<Response, PageError> {
-    person.must_import()?;
-    let import = find_import(&app, &person, &id).await?;
-    let options = import
-        .options
-        .as_deref()
-        .and_then(|options| serde_json::from_str::<ImportOptions>(options).ok())
-        .ok_or(PageError::NotFound("rows of this import"))?;
-    let stem = import
-        .file_name
-        .rsplit_once('.')
-        .map_or(import.file_name.as_str(), |(stem, _)| stem);
-    let stem: String = stem
-        .chars()
-        .map(|character| match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => character,
-            _ => '_',
-        })
-        .collect();
-    let mark = stream::once(async { Ok(Bytes::from_static(BYTE_ORDER_MARK)) });
-    let rows = export::failed_rows(app, &import, options);
-    Ok((
-        [
-            (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-            (
-                CONTENT_DISPOSITION,
-                format!("attachment; filename=\"{stem}-failed-rows.csv\""),
-            ),
-            (CACHE_CONTROL, "no-store".to_owned()),
-        ],
-        Body::from_stream(mark.chain(rows)),
-    )
-        .into_response())
-}
-
 /// The import of an address.
 pub(super) async fn find_import(app: &App, person: &Person, id: &str) -> Result<Import, PageError> {
     let missing = || PageError::NotFound("this import");
@@ -242,16 +205,6 @@ impl ImportView {
     pub(crate) fn of(import: &Import, rate: Option<u64>, person: &Person) -> ImportView {
         let totals = &import.totals;
         let log = log_of(import);
-        let took = import
-            .started_at
-            .zip(import.finished_at)
-            .map(|(begin, end)| {
-                duration(
-                    u64::try_from((end.0 - begin.0 + 500) / 1000)
-                        .unwrap_or(0)
-                        .max(1),
-                )
-            });
         ImportView {
             id: import.id.to_string(),
             file: import.file_name.clone(),
@@ -275,7 +228,8 @@ impl ImportView {
                 0 => String::new(),
                 number => counted(number, "record", "records"),
             },
-            took,
+            took: summary::seconds(import).map(duration),
+            stopped: (import.state == ImportState::Cancelled).then(|| summary::summary(import)),
             log_failures: format!("{log}&result=failure"),
             log,
         }

@@ -12,17 +12,18 @@ use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_engine::schema::{FieldDef, FieldId, FieldKind, Schema};
 use rollbook_sources::file::{FileOptions, Reading};
 use rollbook_store::imports::Import;
-use rollbook_store::sources::Source;
 
 use crate::app::App;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page_with};
+use crate::http::pages::import::about::{Lineage, back};
 use crate::http::pages::import::{find_import, source_of};
 use crate::http::pages::imports::StateTag;
 use crate::http::pages::show::{When, bytes, count, counted, sentence};
 use crate::http::session::Person;
 use crate::imports::intake::{self, Column, Inspection, IntakeError};
 use crate::imports::options::ImportOptions;
+use crate::imports::summary;
 
 /// How many columns can be mapped on the page; a file with more keeps what was guessed for the rest.
 const COLUMNS_SHOWN: usize = 200;
@@ -42,6 +43,8 @@ pub(crate) struct MappingPage {
     pub(crate) hidden_columns: String,
     pub(crate) left_out: usize,
     pub(crate) groups: Vec<FieldGroup>,
+    /// The import whose failed rows these are.
+    pub(crate) continues: Option<Lineage>,
     pub(crate) earlier: Vec<Earlier>,
 }
 
@@ -90,11 +93,11 @@ pub(crate) struct Earlier {
 pub(super) async fn show(
     app: &App,
     person: &Person,
-    import: Import,
+    mut import: Import,
 ) -> Result<Response, PageError> {
     person.must_import()?;
     let source = source_of(app, person, &import).await?;
-    let inspection = match inspect(app, &source, &import).await {
+    let inspection = match intake::look(app, &source, &mut import, &FileOptions::default()).await {
         Ok(inspection) => inspection,
         Err(IntakeError::Store(error)) => return Err(error.into()),
         Err(error) => return unreadable(app, person, &import, &error).await,
@@ -111,10 +114,10 @@ pub(super) async fn start(
     Form(form): Form<Vec<(String, String)>>,
 ) -> Result<Response, PageError> {
     person.must_import()?;
-    let import = find_import(&app, &person, &id).await?;
+    let mut import = find_import(&app, &person, &id).await?;
     let there = Redirect::to(&format!("/imports/{}", import.id)).into_response();
     let source = source_of(&app, &person, &import).await?;
-    let inspection = match inspect(&app, &source, &import).await {
+    let inspection = match intake::look(&app, &source, &mut import, &FileOptions::default()).await {
         Ok(inspection) => inspection,
         Err(IntakeError::Store(error)) => return Err(error.into()),
         Err(error) => return unreadable(&app, &person, &import, &error).await,
@@ -136,18 +139,6 @@ pub(super) async fn start(
     answer(&app, &person, &import, inspection, &chosen, problems).await
 }
 
-async fn inspect(app: &App, source: &Source, import: &Import) -> Result<Inspection, IntakeError> {
-    let path = intake::file_of(app, import);
-    intake::inspect(
-        app,
-        source,
-        &path,
-        &import.file_name,
-        &FileOptions::default(),
-    )
-    .await
-}
-
 async fn unreadable(
     app: &App,
     person: &Person,
@@ -165,6 +156,7 @@ async fn unreadable(
         hidden_columns: String::new(),
         left_out: 0,
         groups: Vec::new(),
+        continues: None,
         earlier: earlier(app, person, import).await?,
     };
     page_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
@@ -188,8 +180,9 @@ async fn answer(
     let read_as = read_as(&inspection);
     let columns: Vec<ColumnView> = inspection
         .columns
-        .into_iter()
+        .iter()
         .take(COLUMNS_SHOWN)
+        .cloned()
         .zip(&chosen.columns)
         .enumerate()
         .map(|(index, (column, chosen))| column_view(index, column, chosen, &schema))
@@ -211,6 +204,10 @@ async fn answer(
             hidden => counted(u64::try_from(hidden).unwrap_or(0), "column", "columns"),
         },
         groups: groups(&schema),
+        continues: inspection
+            .continues
+            .as_ref()
+            .map(|parent| back(import, parent)),
         earlier: earlier(app, person, import).await?,
     };
     page_with(status, &page)
@@ -301,16 +298,16 @@ fn groups(schema: &Schema) -> Vec<FieldGroup> {
         .collect()
 }
 
+/// The first import of this very file and the latest, newest first.
 async fn earlier(app: &App, person: &Person, import: &Import) -> Result<Vec<Earlier>, PageError> {
-    const SHOWN: usize = 3;
-    let imports = app
-        .store
-        .imports_of_file(person.workspace.id, import.file_hash)
-        .await?;
+    let mut imports = intake::same_file(app, import).await?;
+    let last = imports.len().saturating_sub(1);
+    if last > 1 {
+        imports.drain(1..last);
+    }
     Ok(imports
         .into_iter()
-        .filter(|other| other.id != import.id)
-        .take(SHOWN)
+        .rev()
         .map(|other| Earlier {
             id: other.id.to_string(),
             when: person.zone.when(other.created_at),
@@ -322,16 +319,10 @@ async fn earlier(app: &App, person: &Person, import: &Import) -> Result<Vec<Earl
 }
 
 fn outcome(import: &Import) -> String {
-    let totals = &import.totals;
-    if totals.records == 0 {
+    if import.totals.records == 0 {
         return StateTag::of(import).label.to_lowercase();
     }
-    format!(
-        "{} created, {} updated, {} failed",
-        count(totals.created),
-        count(totals.updated),
-        count(totals.failed)
-    )
+    summary::counts(&import.totals)
 }
 
 /// What a person chose for each column.

@@ -12,6 +12,7 @@ use crate::http::pages::contact::{ContactPage, FieldView, IdentifierView};
 use crate::http::pages::contacts::{ContactRow, ContactsPage};
 use crate::http::pages::error::{ErrorPage, Trouble};
 use crate::http::pages::frame::{Frame, Section};
+use crate::http::pages::import::about::{About, Lineage, MappedColumn};
 use crate::http::pages::import::{Counts, ImportPage, ImportProgress, ImportView, Progress};
 use crate::http::pages::imports::{ImportRow, ImportsPage, StateTag};
 use crate::http::pages::log::query::LogQuery;
@@ -206,6 +207,7 @@ fn import(over: bool) -> ImportView {
         },
         over,
         error: Some(hostile()),
+        stopped: Some(hostile()),
         can_cancel: true,
         progress: Progress {
             percent: Some(33),
@@ -221,6 +223,39 @@ fn import(over: bool) -> ImportView {
         took: Some("8 seconds".to_owned()),
         log: "/settings/logs".to_owned(),
         log_failures: "/settings/logs".to_owned(),
+    }
+}
+
+fn lineage() -> Lineage {
+    Lineage {
+        before: "Continues",
+        id: hostile(),
+        name: hostile(),
+        after: hostile(),
+    }
+}
+
+fn about(kind: &'static str) -> About {
+    About {
+        kind,
+        source: hostile(),
+        lineage: vec![lineage(), lineage()],
+        file: (kind == "File").then(hostile),
+        file_gone: true,
+        reading: vec![("Sheet", hostile())],
+        columns: vec![
+            MappedColumn {
+                name: hostile(),
+                field: Some(hostile()),
+                rules: vec![hostile()],
+            },
+            MappedColumn {
+                name: hostile(),
+                field: None,
+                rules: Vec::new(),
+            },
+        ],
+        hidden_columns: "3 columns".to_owned(),
     }
 }
 
@@ -262,6 +297,7 @@ fn mapping() -> MappingPage {
         }],
         hidden_columns: "3 columns".to_owned(),
         left_out: 2,
+        continues: Some(lineage()),
         groups: vec![FieldGroup {
             label: "Fields",
             fields: vec![FieldOption {
@@ -370,27 +406,43 @@ fn all() -> Vec<(&'static str, String)> {
             zone: hostile(),
         },
     );
-    add(
-        "imports",
-        &ImportsPage {
+    for (empty, filtered) in [(false, true), (true, true), (true, false)] {
+        let choice = || Choice {
+            value: hostile(),
+            label: hostile(),
+            current: true,
+        };
+        let row = ImportRow {
+            id: hostile(),
+            file: hostile(),
+            kind: "Undo",
+            source: hostile(),
+            lineage: vec![lineage()],
+            download: Some(hostile()),
+            by: hostile(),
+            created: when(),
+            took: hostile(),
+            state: import(true).state,
+            records: "1".to_owned(),
+            created_contacts: "1".to_owned(),
+            updated: "0".to_owned(),
+            warnings: "0".to_owned(),
+            failed: "0".to_owned(),
+        };
+        let page = ImportsPage {
             frame: frame(),
-            rows: vec![ImportRow {
-                id: hostile(),
-                file: hostile(),
-                by: hostile(),
-                created: when(),
-                state: import(true).state,
-                records: "1".to_owned(),
-                created_contacts: "1".to_owned(),
-                updated: "0".to_owned(),
-                warnings: "0".to_owned(),
-                failed: "0".to_owned(),
-            }],
-            older: Some("/imports".to_owned()),
-            later: true,
+            search: hostile(),
+            states: vec![choice()],
+            sources: vec![choice()],
+            people: vec![choice()],
+            filtered,
+            rows: if empty { Vec::new() } else { vec![row] },
+            older: Some(hostile()),
+            newest: filtered.then(hostile),
             may_import: true,
-        },
-    );
+        };
+        add("imports", &page);
+    }
     add(
         "upload",
         &UploadPage {
@@ -406,6 +458,7 @@ fn all() -> Vec<(&'static str, String)> {
         let page = ImportPage {
             frame: frame(),
             import: import(over),
+            about: about(if over { "File" } else { "Undo" }),
         };
         add("import", &page);
     }
