@@ -203,6 +203,21 @@ pub trait Log {
         id: AttemptId,
     ) -> Result<Option<(Attempt, Payload)>, StoreError>;
 
+    /// The attempts that repeat this one, the oldest first.
+    async fn replays(
+        &self,
+        workspace: WorkspaceId,
+        id: AttemptId,
+    ) -> Result<Vec<AttemptId>, StoreError>;
+
+    /// The numbers of attempts from `first` to `last` that were repeated, ascending.
+    async fn replayed(
+        &self,
+        workspace: WorkspaceId,
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<u64>, StoreError>;
+
     /// Erases what the attempts that a filter finds say of people: names, identifiers, values, changes, payload. Time,
     /// result, action, source, issue codes and contact number stay, so that every count adds up. Does a part of it, of
     /// attempts with higher numbers than `after`, and says where to go on.

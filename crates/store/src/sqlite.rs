@@ -15,6 +15,7 @@ mod log;
 mod migrations;
 mod pack;
 mod readers;
+mod replays;
 mod sources;
 mod workspaces;
 mod writer;
@@ -132,6 +133,27 @@ impl Log for Sqlite {
     ) -> Result<Option<(Attempt, Payload)>, StoreError> {
         self.readers
             .read(move |connection| log::attempt(connection, workspace, id))
+            .await
+    }
+
+    async fn replays(
+        &self,
+        workspace: WorkspaceId,
+        id: AttemptId,
+    ) -> Result<Vec<AttemptId>, StoreError> {
+        self.readers
+            .read(move |connection| replays::of(connection, workspace, id))
+            .await
+    }
+
+    async fn replayed(
+        &self,
+        workspace: WorkspaceId,
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<u64>, StoreError> {
+        self.readers
+            .read(move |connection| replays::between(connection, workspace, first, last))
             .await
     }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::contacts;
 use super::log::{self, NewAttempt};
 use super::writer::Writing;
-use super::{Sqlite, imports};
+use super::{Sqlite, imports, replays};
 use crate::commit::{Batch, Commit, Delivered, Delivery, Idempotency, ImportStep};
 use crate::log::{Attempt, AttemptId};
 use crate::{StoreError, Timestamp, WorkspaceId};
@@ -145,6 +145,8 @@ fn commit_in_blocks(
         .check_source(&writing.tx, workspace, batch.source)?;
     let head = writing.heads.workspace(&writing.tx, workspace)?;
     let (mut first, received_at) = head.next_attempts(candidates.len(), batch.received_at);
+    let repeats = batch.deliveries.iter();
+    replays::note(&writing.tx, workspace, first, received_at, repeats)?;
     let mut tail = log::take_waiting(&writing.tx, workspace)?;
     let mut candidates = candidates.into_iter();
     // One for all blocks: it moves along, so that each sees what the ones before did.
@@ -234,6 +236,8 @@ fn commit(
     };
     let attempts = new_attempts(batch, &committed, deliveries, import);
     log::append(&writing.tx, workspace, &attempts)?;
+    let repeats = deliveries.iter().copied();
+    replays::note(&writing.tx, workspace, first, received_at, repeats)?;
     writing.heads.count(
         workspace,
         batch.source,

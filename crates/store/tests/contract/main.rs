@@ -14,6 +14,7 @@ mod imports;
 mod large;
 mod model;
 mod opening;
+mod replays;
 mod sharing;
 mod sources;
 mod workspaces;

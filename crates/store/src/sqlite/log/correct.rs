@@ -17,6 +17,7 @@ use super::{Picked, block, open};
 use crate::commit::Payload;
 use crate::log::{Corrected, LogFilter};
 use crate::sqlite::codec::{Damage, Packer, Unpacker};
+use crate::sqlite::replays;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
 /// Blocks that one transaction makes anew: some milliseconds each.
@@ -154,6 +155,7 @@ pub(in crate::sqlite) fn drop_old(
         corrected.attempts += header.n;
         corrected.next = Some(header.last_no);
         blocks::remove(tx, workspace, &header)?;
+        replays::drop_until(tx, workspace, header.last_no)?;
     }
     Ok(corrected)
 }
