@@ -577,6 +577,40 @@ pub fn parse_raw(raw: &str, dialect: &Dialect) -> Vec<String> {
     }
 }
 
+/// One record's raw text as a file of `columns` columns would have given it.
+pub fn to_record(raw: &str, dialect: &Dialect, columns: usize) -> Result<Record, Problem> {
+    let unreadable = |reason: &str| Problem::RecordUnreadable {
+        reason: reason.to_owned(),
+    };
+    let Some(syntax) = dialect.syntax(usize::MAX) else {
+        return Err(unreadable("its delimiter is not known any more"));
+    };
+    let mut record = Record::new();
+    if raw.is_empty() {
+        return Ok(record);
+    }
+    let mut spans = Vec::new();
+    match scan(raw, 0, true, &syntax, &mut spans) {
+        Scan::Record { next, .. } if !raw[next..].trim().is_empty() => {
+            return Err(unreadable("there is more than one row"));
+        }
+        Scan::Record { .. } => {}
+        Scan::More { .. } | Scan::Unclosed { .. } => {
+            return Err(unreadable("a quote in it never closes"));
+        }
+    }
+    if let Some(problem) = surplus(raw, &spans, columns) {
+        return Err(problem);
+    }
+    let mut cell = String::new();
+    for span in spans.iter().take(columns) {
+        cell.clear();
+        unwrap_into(raw, *span, &syntax, &mut cell);
+        record.push_text(&cell);
+    }
+    Ok(record)
+}
+
 /// The texts of a record's cells; blank where the record says nothing.
 pub fn texts(record: &Record) -> Vec<&str> {
     (0..record.len())

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use rollbook_engine::issue::Problem;
 use rollbook_engine::record::{Cell, Header, Record};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use crate::csv::{
 use crate::input::{Input, SharedFile};
 use crate::json::{self, JsonFile, JsonLayout};
 use crate::vcard::{self, VcardFile};
-use crate::workbook::{SheetRecords, Spool, Table, Workbook, WorkbookKind, payload_cells};
+use crate::workbook::{self, SheetRecords, Spool, Table, Workbook, WorkbookKind, payload_cells};
 
 /// How a file is read. An import stores it, so that its file is read the same way again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,18 @@ impl Reading {
                 Ok(record) => texts(&record),
                 Err(_) => vec![payload.to_owned()],
             },
+        }
+    }
+}
+
+impl Reading {
+    /// The record that a stored payload was read as, or why it cannot be read.
+    pub fn record(&self, payload: &str, header: &[String]) -> Result<Record, Problem> {
+        match self {
+            Reading::Csv(dialect) => csv::to_record(payload, dialect, header.len()),
+            Reading::Workbook(_) => workbook::to_record(payload, header),
+            Reading::Vcard { .. } => vcard::card_to_record(payload, header),
+            Reading::Json { .. } => json::object_to_record(payload, header),
         }
     }
 }

@@ -691,6 +691,16 @@ impl fmt::Display for Value<'_> {
     }
 }
 
+/// The values of one JSON object under these paths; what is JSON but no object is no record.
+pub fn object_to_record(raw: &str, paths: &[String]) -> Result<Record, Problem> {
+    let record = to_record(raw, paths)?;
+    if raw.trim_ascii_start().starts_with('{') {
+        Ok(record)
+    } else {
+        Err(unreadable("it is not a JSON object".to_owned()))
+    }
+}
+
 /// A record's cells, one a path.
 ///
 /// What is not there is absent, `null` is null, scalars are their text, an array of scalars is a list, and anything

@@ -453,6 +453,20 @@ pub fn to_record(card: &str, header: &[String]) -> Record {
     record
 }
 
+/// The cells of a text that should be one whole card.
+pub fn card_to_record(text: &str, header: &[String]) -> Result<Record, Problem> {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let begins = lines.next().is_some_and(|line| marks(line, "BEGIN"));
+    let ends = lines.next_back().is_some_and(|line| marks(line, "END"));
+    if begins && ends {
+        Ok(to_record(text, header))
+    } else {
+        Err(Problem::RecordUnreadable {
+            reason: "it does not begin with BEGIN:VCARD and end with END:VCARD".to_owned(),
+        })
+    }
+}
+
 /// The cards of a file, one after the other.
 pub struct VcardFile<R> {
     text: Text<R>,

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use rollbook_engine::record::Header;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::spool::payload_cells;
 pub use self::spool::{SheetRecords, Spool};
+pub(crate) use self::spool::{payload_cells, to_record};
 
 use self::spool::SpoolWriter;
 use crate::container::listed;

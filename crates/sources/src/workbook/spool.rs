@@ -231,6 +231,39 @@ pub(crate) fn payload_cells(payload: &str, names: &[String]) -> Option<Vec<Strin
     Some(texts)
 }
 
+/// The payload of a row as the record that it was read as.
+pub(crate) fn to_record(payload: &str, names: &[String]) -> Result<Record, Problem> {
+    let cells: Cells<'_> =
+        serde_json::from_str(payload).map_err(|error| Problem::RecordUnreadable {
+            reason: format!("it is not an object of texts: {error}"),
+        })?;
+    let keys = keys(names);
+    // Where it was written by hand, the columns may stand in any order.
+    let place = |own: &str| keys.iter().position(|key| key == own);
+    let mut texts: Vec<Option<&str>> = vec![None; keys.len()];
+    let mut surplus = 0;
+    for (own, text) in &cells.0 {
+        match place(own) {
+            Some(column) => texts[column] = Some(text),
+            None => surplus += 1,
+        }
+    }
+    if surplus > 0 {
+        return Err(Problem::RecordTooManyCells {
+            expected: keys.len(),
+            found: keys.len() + surplus,
+        });
+    }
+    let mut record = Record::new();
+    for text in texts {
+        match text {
+            Some(text) => record.push_text(text),
+            None => record.push_absent(),
+        }
+    }
+    Ok(record)
+}
+
 /// An object whose values are all texts, in order.
 struct Cells<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -260,6 +293,8 @@ impl<'de> Deserialize<'de> for Cells<'de> {
 
 #[cfg(test)]
 mod tests {
+    use rollbook_engine::record::Cell;
+
     use super::*;
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -274,6 +309,23 @@ mod tests {
                 .map(|(column, text)| (*column, (*text).to_owned()))
                 .collect(),
         }
+    }
+
+    #[test]
+    fn a_stored_row_is_read_under_its_columns_in_any_order() {
+        let names = names(&["Name", "Phone", "City"]);
+        let record = to_record(r#"{"Phone":"01","Name":"Anna"}"#, &names).unwrap();
+        let cells: Vec<_> = (0..3).map(|column| record.cell(column)).collect();
+        assert_eq!(cells, [Cell::Text("Anna"), Cell::Text("01"), Cell::Absent]);
+        let surplus = to_record(r#"{"Name":"Anna","Column 4":"x"}"#, &names);
+        assert_eq!(
+            surplus.unwrap_err(),
+            Problem::RecordTooManyCells {
+                expected: 3,
+                found: 4
+            }
+        );
+        assert!(to_record("Anna;01", &names).is_err());
     }
 
     #[test]
