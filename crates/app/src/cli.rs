@@ -14,6 +14,7 @@ mod migrate;
 mod normalize;
 mod openapi;
 mod read;
+mod replay;
 mod serve;
 mod source;
 mod terminal;
@@ -62,6 +63,7 @@ enum Command {
     #[command(subcommand)]
     Imports(imports::Imports),
     Log(log::Log),
+    Replay(replay::Replay),
     #[command(subcommand)]
     Contacts(contacts::Contacts),
     #[command(subcommand)]
@@ -156,6 +158,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Import(command) => command.run(config).await,
         Command::Imports(command) => command.run(config).await,
         Command::Log(command) => command.run(config).await,
+        Command::Replay(command) => command.run(config).await,
         Command::Contacts(command) => command.run(config).await,
         Command::Source(command) => command.run(config).await,
         Command::Key(command) => command.run(config).await,

@@ -6,6 +6,7 @@ pub(crate) mod intake;
 pub(crate) mod options;
 pub(crate) mod preview;
 pub(crate) mod receive;
+pub(crate) mod replay;
 pub(crate) mod run;
 mod stream;
 pub(crate) mod summary;

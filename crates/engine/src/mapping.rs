@@ -1,6 +1,8 @@
 //! Mappings: which column of a file, or path of a JSON record, goes to which field; and what becomes of one when it
 //! meets a header.
 
+mod overlay;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

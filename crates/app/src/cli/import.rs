@@ -105,9 +105,9 @@ pub(super) struct Import {
 
 /// A column and the field it goes to; none leaves it out.
 #[derive(Debug, Clone)]
-struct MapFlag {
-    column: String,
-    field: Option<String>,
+pub(super) struct MapFlag {
+    pub(super) column: String,
+    pub(super) field: Option<String>,
 }
 
 /// What `--json` prints.
@@ -473,7 +473,7 @@ async fn unfinished(
     }))
 }
 
-fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+pub(super) fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin()));
     }
@@ -707,7 +707,7 @@ impl Rejects {
 pub(super) struct Progress(Option<ProgressBar>);
 
 impl Progress {
-    fn start() -> Progress {
+    pub(super) fn start() -> Progress {
         if !io::stderr().is_terminal() {
             return Progress::silent();
         }
@@ -749,7 +749,7 @@ impl Progress {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }
@@ -767,7 +767,7 @@ fn print_summary(summary: &SummaryJson) -> io::Result<()> {
     out.flush()
 }
 
-fn print_totals(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
+pub(super) fn print_totals(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
     writeln!(out, "  records   {:>9}", totals.records)?;
     writeln!(out, "  created   {:>9}", totals.created)?;
     write!(out, "  updated   {:>9}", totals.updated)?;
@@ -782,7 +782,7 @@ fn print_totals(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
     Ok(())
 }
 
-fn done(totals: &Totals) -> Done {
+pub(super) fn done(totals: &Totals) -> Done {
     if totals.failed == 0 {
         Done::Fully
     } else {
@@ -790,7 +790,7 @@ fn done(totals: &Totals) -> Done {
     }
 }
 
-fn parse_map(text: &str) -> Result<MapFlag, String> {
+pub(super) fn parse_map(text: &str) -> Result<MapFlag, String> {
     // Headers may contain `=`, keys of fields cannot.
     let (column, field) = text
         .rsplit_once('=')

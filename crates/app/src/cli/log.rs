@@ -66,6 +66,25 @@ Examples:
   rollbook log --import 019aad5e-5b60-7001-8000-000000000001 --result warning
   rollbook log --follow --format json | jq -r .issues[].message")]
 pub(super) struct Log {
+    #[command(flatten)]
+    filter: FilterFlags,
+
+    /// At most so many attempts; 0 for no limit
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// Go on showing attempts as they come, oldest first; Ctrl-C ends
+    #[arg(long, conflicts_with = "to")]
+    follow: bool,
+
+    /// In which form
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// Which attempts.
+#[derive(Debug, Args)]
+pub(super) struct FilterFlags {
     /// How far back: 90s, 15m, 24h, 7d, 2w, or all [default: 15m]
     #[arg(long, value_name = "SPAN", conflicts_with_all = ["from", "to"])]
     since: Option<String>,
@@ -105,18 +124,6 @@ pub(super) struct Log {
     /// Only updates that were matched on this
     #[arg(long, value_enum, ignore_case = true)]
     matched_on: Option<MatchedOnFlag>,
-
-    /// At most so many attempts; 0 for no limit
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-
-    /// Go on showing attempts as they come, oldest first; Ctrl-C ends
-    #[arg(long, conflicts_with = "to")]
-    follow: bool,
-
-    /// In which form
-    #[arg(long, value_enum, default_value = "table")]
-    format: Format,
 }
 
 /// Results as flags.
@@ -160,28 +167,26 @@ struct View {
     colours: bool,
 }
 
-impl Log {
-    /// Shows the log.
-    pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
-        let app = App::open(config).await?;
-        let workspace = app.workspace().await?;
-        let zone = zone(&workspace.settings);
-        let filter = self.filter(&app, workspace.id, &zone).await?;
-        let mut view = View {
-            names: SourceNames::of(&app.store.sources(workspace.id).await?),
-            zone,
-            format: self.format,
-            colours: colours(&io::stdout()),
-        };
-        if self.follow {
-            self.follow(&app, workspace.id, filter, &mut view).await?;
-        } else {
-            self.show(&app, workspace.id, filter, &view).await?;
-        }
-        Ok(Done::Fully)
+impl FilterFlags {
+    /// Whether anything was said.
+    pub(super) fn is_given(&self) -> bool {
+        let texts = [
+            &self.since,
+            &self.from,
+            &self.to,
+            &self.source,
+            &self.search,
+            &self.import,
+        ];
+        texts.iter().any(|text| text.is_some())
+            || self.result.is_some()
+            || self.contact.is_some()
+            || self.action.is_some()
+            || self.matched_on.is_some()
     }
 
-    async fn filter(
+    /// The filter of the log.
+    pub(super) async fn filter(
         &self,
         app: &App,
         workspace: WorkspaceId,
@@ -238,6 +243,28 @@ impl Log {
             contact: self.contact.map(ContactId),
             search: self.search.as_deref().and_then(search),
         })
+    }
+}
+
+impl Log {
+    /// Shows the log.
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
+        let app = App::open(config).await?;
+        let workspace = app.workspace().await?;
+        let zone = zone(&workspace.settings);
+        let filter = self.filter.filter(&app, workspace.id, &zone).await?;
+        let mut view = View {
+            names: SourceNames::of(&app.store.sources(workspace.id).await?),
+            zone,
+            format: self.format,
+            colours: colours(&io::stdout()),
+        };
+        if self.follow {
+            self.follow(&app, workspace.id, filter, &mut view).await?;
+        } else {
+            self.show(&app, workspace.id, filter, &view).await?;
+        }
+        Ok(Done::Fully)
     }
 
     async fn show(

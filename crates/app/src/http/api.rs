@@ -10,6 +10,7 @@ mod keys;
 mod logs;
 mod params;
 mod records;
+mod replay;
 mod sources;
 
 use std::sync::Arc;
@@ -127,6 +128,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(logs::summary))
         .routes(routes!(logs::export))
         .routes(routes!(logs::show))
+        .routes(routes!(replay::one))
+        .routes(routes!(replay::count, replay::all))
         .routes(routes!(sources::list, sources::add))
         .routes(routes!(sources::show, sources::change))
         .routes(routes!(keys::list, keys::add))

@@ -14,6 +14,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::imports::intake::IntakeError;
 use crate::imports::receive::ReceiveError;
+use crate::imports::replay::ReplayError;
 
 /// The media type of problem details.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -47,6 +48,8 @@ pub(crate) enum Kind {
     ImportState,
     /// The body is over the limit.
     TooLarge,
+    /// The attempt, or none of the attempts, can be replayed.
+    Replay,
     /// The media type is not one that the endpoint takes.
     MediaType,
     /// The mapping does not fit.
@@ -65,7 +68,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All of them, in the order of their statuses.
-    pub(crate) const ALL: [Kind; 20] = [
+    pub(crate) const ALL: [Kind; 21] = [
         Kind::Parameter,
         Kind::Body,
         Kind::Record,
@@ -78,6 +81,7 @@ impl Kind {
         Kind::IdempotencyKeyReused,
         Kind::Exists,
         Kind::ImportState,
+        Kind::Replay,
         Kind::TooLarge,
         Kind::MediaType,
         Kind::Mapping,
@@ -124,6 +128,7 @@ impl Kind {
             ),
             Kind::Exists => (S::CONFLICT, "exists", "The name is used already"),
             Kind::ImportState => (S::CONFLICT, "import-state", "The import is past this step"),
+            Kind::Replay => (S::CONFLICT, "replay", "This cannot be replayed"),
             Kind::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Kind::MediaType => (
                 S::UNSUPPORTED_MEDIA_TYPE,
@@ -204,6 +209,10 @@ pub(crate) struct ProblemSchema {
     /// The limit in bytes, where the problem is about one.
     #[schema(example = 1_048_576)]
     limit: Option<u64>,
+    /// Why the attempt cannot be replayed: `erased`, `cut`, `undo`, `source_gone`, `source_paused`, `origin_gone` or
+    /// `replayed`.
+    #[schema(example = "erased")]
+    reason: Option<String>,
     /// The attempt in the log, where the problem left one.
     #[schema(example = "019aad5e-5b60-7001-8000-000000000001")]
     attempt_id: Option<String>,
@@ -358,6 +367,30 @@ impl From<IntakeError> for Problem {
     }
 }
 
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Problem {
+        match error {
+            ReplayError::Obstacle(obstacle) => {
+                Problem::new(Kind::Replay, error.to_string()).with("reason", obstacle.key())
+            }
+            ReplayError::Payload(_) => Problem::new(Kind::Record, error.to_string()),
+            ReplayError::TooLarge(limit) => {
+                Problem::new(Kind::TooLarge, error.to_string()).with("limit", limit)
+            }
+            ReplayError::Nothing | ReplayError::Busy(_) => {
+                Problem::new(Kind::Replay, error.to_string())
+            }
+            ReplayError::Paused(name) => Problem::source_paused(&name),
+            ReplayError::Mapping(_) => Problem::new(
+                Kind::Mapping,
+                format!("the mapping does not fit: {error}; name other columns or fields"),
+            ),
+            ReplayError::File(error) => error.into(),
+            ReplayError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl Problem {
     /// The source refuses deliveries for now.
     pub(crate) fn source_paused(name: &str) -> Problem {
@@ -452,6 +485,8 @@ answers! {
     KeyedByIdempotency: IdempotencyKeyReused;
     /// What an endpoint that maps a file may answer.
     Mapped: Mapping, File;
+    /// What an endpoint that replays may answer.
+    Replayable: Replay;
     /// What an endpoint that moves an import on may answer.
     InState: ImportState;
 }

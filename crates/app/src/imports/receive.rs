@@ -62,6 +62,11 @@ thread_local! {
     static NORMALISER: Normaliser = Normaliser::new();
 }
 
+/// Lets a function use this thread's normaliser.
+pub(crate) fn with_normaliser<T>(work: impl FnOnce(&Normaliser) -> T) -> T {
+    NORMALISER.with(work)
+}
+
 /// Reads, normalises and commits records in order; answers when they are on disk. A body that is no record becomes a
 /// failure in the log, and so does every record of a paused source; that one leaves its idempotency key unused, so that
 /// it can be sent again.
@@ -136,22 +141,10 @@ async fn bound(app: &App, source: &Source) -> Result<Bound, ReceiveError> {
     {
         return Ok(bound);
     }
-    let schema = app.schema(source.workspace).await?;
-    let settings = app.settings(source.workspace).await?;
-    let mapping = match &source.settings.mapping {
-        Some(json) => serde_json::from_str(json)
-            .map_err(|error| ReceiveError::Mapping(vec![format!("the mapping: {error}")]))?,
-        None => Mapping::json_default(&schema),
-    };
-    let header = mapping.paths();
-    let binding = mapping
-        .bind(&header, &schema, &locale(&settings, source))
-        .map_err(|errors| {
-            ReceiveError::Mapping(errors.iter().map(ToString::to_string).collect())
-        })?;
+    let (paths, binding) = bind(app, source, None).await?;
     let bound = Bound {
         settings: source.settings.clone(),
-        paths: Arc::new(header.names),
+        paths: Arc::new(paths),
         binding: Arc::new(binding),
         since: Instant::now(),
     };
@@ -159,4 +152,30 @@ async fn bound(app: &App, source: &Source) -> Result<Bound, ReceiveError> {
         bindings.insert(key, bound.clone());
     }
     Ok(bound)
+}
+
+/// The paths and the binding of a source's records: by its own mapping, or the names that are commonly used; where
+/// `said` says something else, by that.
+pub(crate) async fn bind(
+    app: &App,
+    source: &Source,
+    said: Option<&Mapping>,
+) -> Result<(Vec<String>, Binding), ReceiveError> {
+    let schema = app.schema(source.workspace).await?;
+    let settings = app.settings(source.workspace).await?;
+    let mut mapping = match &source.settings.mapping {
+        Some(json) => serde_json::from_str(json)
+            .map_err(|error| ReceiveError::Mapping(vec![format!("the mapping: {error}")]))?,
+        None => Mapping::json_default(&schema),
+    };
+    if let Some(said) = said {
+        mapping = mapping.with(said, &schema);
+    }
+    let header = mapping.paths();
+    let binding = mapping
+        .bind(&header, &schema, &locale(&settings, source))
+        .map_err(|errors| {
+            ReceiveError::Mapping(errors.iter().map(ToString::to_string).collect())
+        })?;
+    Ok((header.names, binding))
 }

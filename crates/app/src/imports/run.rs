@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::clock;
 use crate::imports::intake::{IntakeError, file_of};
 use crate::imports::options::ImportOptions;
+use crate::imports::replay::{self, ReplayError};
 use crate::imports::stream;
 
 /// How long a worker may be silent before another takes its import over, in milliseconds.
@@ -48,7 +49,7 @@ impl From<StoreError> for RunError {
 }
 
 /// How a run ended.
-enum Ended {
+pub(in crate::imports) enum Ended {
     AtTheEnd,
     Cancelled,
     Failed(String),
@@ -60,7 +61,12 @@ pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Impor
     let alive = Heartbeat::start(app.clone(), &import, lease);
     let ended = match import.kind {
         ImportKind::File => commit_all(app, &import, lease, &alive).await,
-        ImportKind::Replay | ImportKind::Undo => Ok(Ended::Failed(format!(
+        ImportKind::Replay => match replay::all::run(app, &import, lease, &alive).await {
+            Ok(ended) => Ok(ended),
+            Err(ReplayError::Store(error)) => Err(error.into()),
+            Err(error) => Ok(Ended::Failed(error.to_string())),
+        },
+        ImportKind::Undo => Ok(Ended::Failed(format!(
             "this version of Rollbook cannot run imports of the kind `{}`",
             import.kind.key()
         ))),
@@ -193,7 +199,7 @@ pub(crate) async fn source_of(app: &App, import: &Import) -> Result<Option<Sourc
 }
 
 /// Keeps the lease alive, also while the file is only looked at, and learns when a person asks to stop.
-struct Heartbeat {
+pub(in crate::imports) struct Heartbeat {
     stop: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -223,7 +229,7 @@ impl Heartbeat {
         Heartbeat { stop, task }
     }
 
-    fn asked_to_stop(&self) -> bool {
+    pub(in crate::imports) fn asked_to_stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }

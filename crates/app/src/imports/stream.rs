@@ -45,19 +45,7 @@ pub(crate) async fn prepare(
     path: &Path,
     options: &ImportOptions,
 ) -> Result<Prepared, IntakeError> {
-    let schema = app.schema(source.workspace).await?;
-    let settings = app.settings(source.workspace).await?;
-    let mut locale = locale(&settings, source);
-    if options.region.is_some() {
-        locale.region.clone_from(&options.region);
-    }
-    let header = Header {
-        names: options.header.clone(),
-    };
-    let mut binding = options
-        .mapping
-        .bind(&header, &schema, &locale)
-        .map_err(|errors| IntakeError::Mapping(errors.iter().map(ToString::to_string).collect()))?;
+    let mut binding = bind(app, source, options).await?;
     let (path, options) = (path.to_owned(), options.clone());
     let (folder, limits) = (app.config.files.clone(), app.config.file_limits());
     blocking(move || {
@@ -87,6 +75,27 @@ pub(crate) async fn prepare(
         })
     })
     .await
+}
+
+/// What the records of a file are read by, before its dates were looked at.
+pub(crate) async fn bind(
+    app: &App,
+    source: &Source,
+    options: &ImportOptions,
+) -> Result<Binding, IntakeError> {
+    let schema = app.schema(source.workspace).await?;
+    let settings = app.settings(source.workspace).await?;
+    let mut locale = locale(&settings, source);
+    if options.region.is_some() {
+        locale.region.clone_from(&options.region);
+    }
+    let header = Header {
+        names: options.header.clone(),
+    };
+    options
+        .mapping
+        .bind(&header, &schema, &locale)
+        .map_err(|errors| IntakeError::Mapping(errors.iter().map(ToString::to_string).collect()))
 }
 
 /// Chunks of normalised records, in file order.

@@ -15,6 +15,7 @@ mod log;
 mod normalize;
 mod people_and_keys;
 mod read;
+mod replay;
 mod serve;
 mod settings;
 mod support;

@@ -17,6 +17,7 @@ mod imports;
 mod json_bodies;
 mod log;
 mod records;
+mod replays;
 mod service;
 mod sources;
 mod support;

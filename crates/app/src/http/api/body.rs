@@ -157,27 +157,39 @@ impl<T: DeserializeOwned> FromRequest<Api> for Settings<T> {
 pub(crate) async fn settings_or_default<T: DeserializeOwned + Default>(
     request: Request,
 ) -> Result<T, Problem> {
+    json_or_default(request, MAX_SETTINGS).await
+}
+
+/// JSON of at most `limit` bytes, or none at all.
+pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(
+    request: Request,
+    limit: usize,
+) -> Result<T, Problem> {
     use axum::body::HttpBody;
     if request.body().is_end_stream() {
         return Ok(T::default());
     }
-    settings(request).await
+    json(request, limit).await
 }
 
 async fn settings<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    json(request, MAX_SETTINGS).await
+}
+
+async fn json<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, Problem> {
     let (parts, body) = request.into_parts();
     match media_type(&parts.headers)?.as_deref() {
         Some(media_type) if is_json(media_type) => {}
         other => return Err(wrong_media_type(other, "`Content-Type: application/json`")),
     }
-    let body = match read(body, MAX_SETTINGS).await? {
+    let body = match read(body, limit).await? {
         Read::Whole(body) => body,
         Read::TooLarge(_) => {
             return Err(Problem::new(
                 Kind::TooLarge,
-                format!("the body is larger than {MAX_SETTINGS} bytes; settings are small"),
+                format!("the body is larger than {limit} bytes; send less"),
             )
-            .with("limit", MAX_SETTINGS));
+            .with("limit", limit));
         }
     };
     serde_json::from_slice(&body).map_err(|error| {

@@ -549,7 +549,7 @@ fn progress_of(import: &Import, rate: u64) -> ProgressJson {
 }
 
 /// A mapping as JSON: the whole form, or column names with field keys.
-fn mapping_of(json: serde_json::Value) -> Result<Mapping, Problem> {
+pub(crate) fn mapping_of(json: serde_json::Value) -> Result<Mapping, Problem> {
     const HOW: &str = "use {\"columns\":[{\"column\":\"Telefon\",\"field\":\"phone\"}]} or {\"Telefon\":\"phone\"}";
     let wrong = |error: serde_json::Error| {
         Problem::new(

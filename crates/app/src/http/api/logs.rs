@@ -11,7 +11,7 @@ use rollbook_engine::contact::{ContactId, IdentifierKind};
 use rollbook_store::Timestamp;
 use rollbook_store::commit::Payload;
 use rollbook_store::imports::ImportId;
-use rollbook_store::log::{AttemptId, LogFilter, Paging, ResultCounts};
+use rollbook_store::log::{Attempt, AttemptId, LogFilter, Paging, ResultCounts};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -104,6 +104,9 @@ pub(crate) struct LogPageJson {
 pub(crate) struct AttemptWithPayloadJson {
     #[serde(flatten)]
     attempt: AttemptJson,
+    /// The attempts that repeat this one, the oldest first.
+    #[schema(value_type = Vec<Uuid>)]
+    replays: Vec<String>,
     /// The record exactly as it was sent.
     payload: String,
     /// Its media type.
@@ -171,7 +174,7 @@ impl From<ResultCounts> for CountsJson {
 }
 
 impl LogParams {
-    fn take(params: &mut Params) -> Result<LogParams, Problem> {
+    pub(crate) fn take(params: &mut Params) -> Result<LogParams, Problem> {
         let now = clock::now();
         Ok(LogParams {
             from: params.parsed("from", |text| point_in_time(text, now))?,
@@ -213,7 +216,11 @@ impl LogParams {
     }
 
     /// The filter that this caller may use.
-    fn filter(self, caller: &Caller, sources: &SourceList) -> Result<LogFilter, Problem> {
+    pub(crate) fn filter(
+        self,
+        caller: &Caller,
+        sources: &SourceList,
+    ) -> Result<LogFilter, Problem> {
         let source = match (&self.source, caller.source()) {
             (None, own) => own,
             (Some(name), own) => {
@@ -348,24 +355,36 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<AttemptWithPayloadJson>, Problem> {
-    let unknown = || Problem::not_found("attempt", &id);
+    let (attempt, payload) = find(&api, &caller, &id).await?;
+    let replays = api.app.store.replays(caller.workspace(), attempt.id);
+    let replays = replays.await?;
+    let sources = api.sources(&caller).await?;
+    let (payload, payload_content_type, payload_encoding) = payload_text(payload);
+    Ok(Json(AttemptWithPayloadJson {
+        attempt: AttemptJson::of(attempt, &sources.names),
+        replays: replays.iter().map(ToString::to_string).collect(),
+        payload,
+        payload_content_type,
+        payload_encoding,
+    }))
+}
+
+/// The attempt with an id, if the caller may see it.
+pub(crate) async fn find(
+    api: &Api,
+    caller: &Caller,
+    id: &str,
+) -> Result<(Attempt, Payload), Problem> {
+    let unknown = || Problem::not_found("attempt", id);
     let attempt_id = id.parse().map(AttemptId).map_err(|_| unknown())?;
     let found = api
         .app
         .store
         .attempt(caller.workspace(), attempt_id)
         .await?;
-    let (attempt, payload) = found
+    found
         .filter(|(attempt, _)| caller.source().is_none_or(|own| own == attempt.source))
-        .ok_or_else(unknown)?;
-    let sources = api.sources(&caller).await?;
-    let (payload, payload_content_type, payload_encoding) = payload_text(payload);
-    Ok(Json(AttemptWithPayloadJson {
-        attempt: AttemptJson::of(attempt, &sources.names),
-        payload,
-        payload_content_type,
-        payload_encoding,
-    }))
+        .ok_or_else(unknown)
 }
 
 /// The text of a payload, its media type, and its encoding if it is no text.

@@ -209,7 +209,8 @@ fn answer(api: &Api, source: &Source, delivered: Delivered) -> Result<Response, 
     Ok(response)
 }
 
-fn status(attempt: &Attempt) -> StatusCode {
+/// The status that tells an outcome.
+pub(crate) fn status(attempt: &Attempt) -> StatusCode {
     match (attempt.result, attempt.action) {
         (ImportResult::Failure, _) | (_, None) => StatusCode::UNPROCESSABLE_ENTITY,
         (ImportResult::Success | ImportResult::Warning, Some(Action::Created)) => {
