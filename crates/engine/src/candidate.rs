@@ -1,7 +1,7 @@
 //! A candidate: what a record says about a contact, normalised, with the issues of what it could not say.
 
 use crate::contact::{Identifier, Text, Texts, Value, whole_name};
-use crate::issue::{Issue, Note};
+use crate::issue::{Issue, Note, Problem};
 use crate::policy::Policy;
 use crate::schema::FieldId;
 
@@ -45,6 +45,15 @@ impl Candidate {
             issues: vec![issue],
             ..Candidate::default()
         }
+    }
+
+    /// The same record, left out by a person: nothing of it is written, and nothing else is wrong with it.
+    #[must_use]
+    pub fn dropped(mut self, by: &str) -> Candidate {
+        self.issues = vec![Issue::of_record(&Problem::RecordDropped {
+            by: by.to_owned(),
+        })];
+        self
     }
 
     /// What the record gives for a field.

@@ -102,6 +102,11 @@ pub enum Problem {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A person left it out when they reviewed the import.
+    RecordDropped {
+        /// Who.
+        by: String,
+    },
 }
 
 impl Problem {
@@ -130,6 +135,7 @@ impl Problem {
             Problem::RecordTooManyCells { .. } => "record.too_many_cells",
             Problem::SourcePaused => "source.paused",
             Problem::RecordTooLarge { .. } => "record.too_large",
+            Problem::RecordDropped { .. } => Issue::DROPPED,
         }
     }
 
@@ -211,6 +217,9 @@ impl Problem {
             Problem::RecordTooLarge { limit } => {
                 format!("The record is larger than {limit} bytes. Split it, or raise the limit in the settings.")
             }
+            Problem::RecordDropped { by } => {
+                format!("The record was left out by {by} in the review. Import it again if it should be kept.")
+            }
         }
     }
 }
@@ -242,6 +251,20 @@ pub struct Issue {
 }
 
 impl Issue {
+    /// The code of a record that a person left out.
+    pub const DROPPED: &'static str = "record.dropped";
+
+    /// The number of the contact that has the identifier, as the message says it; none for other issues.
+    pub fn owner(&self) -> Option<u64> {
+        if self.code != "identifier.taken" {
+            return None;
+        }
+        let (before, _) = self.message.rsplit_once(", or change that contact")?;
+        let (_, owner) = before.rsplit_once("contact ")?;
+        let digits = owner.find(|character: char| !character.is_ascii_digit());
+        owner[..digits.unwrap_or(owner.len())].parse().ok()
+    }
+
     /// An issue about a value of a field.
     pub fn of_value(field: &str, problem: &Problem, value: &str) -> Issue {
         Issue {
@@ -302,6 +325,26 @@ impl Note {
         }
     }
 
+    /// A person changed a cell when they reviewed the import; the payload stays as it was sent.
+    pub fn edited(column: &str, before: &str, after: &str) -> Note {
+        let (column, before, after) = (Excerpt(column), Excerpt(before), Excerpt(after));
+        Note {
+            field: None,
+            code: "record.edited".into(),
+            message: format!("In the review {column} was changed from {before} to {after}.").into(),
+        }
+    }
+
+    /// A person chose the region of the record's phone numbers when they reviewed the import.
+    pub fn region_set(region: &str) -> Note {
+        Note {
+            field: None,
+            code: "record.edited".into(),
+            message: format!("In the review the region of phone numbers was set to {region}.")
+                .into(),
+        }
+    }
+
     /// A trunk zero that a spreadsheet dropped was put back.
     pub fn zero_restored(field: &str, value: &str) -> Note {
         Note {
@@ -309,5 +352,29 @@ impl Note {
             code: "phone.zero_restored".into(),
             message: format!("“{value}” had lost its leading zero; it was put back.").into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issue_of_a_taken_identifier_knows_its_owner() {
+        for owner_name in [
+            "",
+            "Ben",
+            "contact 3",
+            "a contact 4, or change that contact",
+        ] {
+            let problem = Problem::IdentifierTaken {
+                owner: 17,
+                owner_name: owner_name.to_owned(),
+            };
+            let issue = Issue::of_value("phone", &problem, "contact 5. +49");
+            assert_eq!(issue.owner(), Some(17), "{}", issue.message);
+        }
+        let other = Issue::of_value("phone", &Problem::PhoneNoRegion, "contact 17");
+        assert_eq!(other.owner(), None);
     }
 }

@@ -44,10 +44,24 @@ impl Normaliser {
 
     /// Reads one record. A value that cannot be used becomes an issue and is left out; nothing else is lost.
     pub fn normalise(&self, record: &Record, binding: &Binding) -> Candidate {
+        self.read(record, binding, region_of(record, binding))
+    }
+
+    /// As [`Normaliser::normalise`], for a record whose phone numbers are read for this region, whatever its country.
+    pub fn normalise_for_region(
+        &self,
+        record: &Record,
+        binding: &Binding,
+        region: &str,
+    ) -> Candidate {
+        self.read(record, binding, Some(region))
+    }
+
+    fn read(&self, record: &Record, binding: &Binding, region: Option<&str>) -> Candidate {
         let mut reading = Reading {
             phones: &self.phones,
             binding,
-            region: region_of(record, binding),
+            region,
             candidate: Candidate {
                 given: Vec::with_capacity(binding.columns.len()),
                 ..Candidate::default()

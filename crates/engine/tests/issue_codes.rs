@@ -78,6 +78,12 @@ fn problems() -> Vec<(Problem, &'static str)> {
         ),
         (Problem::SourcePaused, ""),
         (Problem::RecordTooLarge { limit: 1_048_576 }, ""),
+        (
+            Problem::RecordDropped {
+                by: "anna@hotel.example".into(),
+            },
+            "",
+        ),
     ]
 }
 
@@ -107,6 +113,7 @@ fn rank(problem: &Problem) -> usize {
         Problem::RecordTooManyCells { .. } => 20,
         Problem::SourcePaused => 21,
         Problem::RecordTooLarge { .. } => 22,
+        Problem::RecordDropped { .. } => 23,
     }
 }
 

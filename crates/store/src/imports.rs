@@ -165,6 +165,8 @@ pub struct Import {
     pub without_identifier: u64,
     /// Whether a person asked it to stop.
     pub cancel_requested: bool,
+    /// Counts up whenever rows of its file are edited before it runs.
+    pub edits: u64,
 }
 
 /// Which imports. Every condition given must hold.
@@ -179,6 +181,9 @@ pub struct ImportFilter {
     /// With this text in the file's name; case does not matter.
     pub file_name: Option<String>,
 }
+
+/// How many rows of one file may be edited.
+pub const MAX_EDITED_ROWS: u64 = 200_000;
 
 /// The right to run an import for a while. A newer lease makes an older one worthless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +252,29 @@ pub trait Imports {
         id: ImportId,
         parent: ImportId,
     ) -> Result<Import, StoreError>;
+
+    /// Edits rows of a file before it is imported; an edit is JSON that only the app understands, none takes the row's
+    /// edit away. Only while the import is uploaded, and only if its `edits` are still `known`: if somebody else edited
+    /// meanwhile, nothing is done and none is returned. Of more than [`MAX_EDITED_ROWS`] none is stored.
+    async fn edit_rows(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        known: u64,
+        rows: Vec<(u64, Option<String>)>,
+    ) -> Result<Option<Import>, StoreError>;
+
+    /// Takes all edits of a file's rows away; says how many rows had one. Only while the import is uploaded.
+    async fn undo_edits(&self, workspace: WorkspaceId, id: ImportId) -> Result<u64, StoreError>;
+
+    /// The edits of a file's rows from `first` to `last`, in order of rows.
+    async fn edited_rows(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<(u64, String)>, StoreError>;
 
     /// Claims one import that is queued, or running under an expired lease; `only` narrows it to one. The lease is good
     /// until `now + lease_millis` and is renewed by every batch and by [`Imports::renew_lease`].

@@ -1,5 +1,7 @@
 //! Imports: their cursors, counters and leases.
 
+mod edits;
+
 use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
@@ -164,6 +166,36 @@ impl Imports for Sqlite {
                     .execute((workspace.0, id.0.as_bytes(), parent.0.as_bytes()))?;
                 get(&writing.tx, workspace, id)
             })
+            .await
+    }
+
+    async fn edit_rows(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        known: u64,
+        rows: Vec<(u64, Option<String>)>,
+    ) -> Result<Option<Import>, StoreError> {
+        self.writer
+            .write(move |writing| edits::set(&writing.tx, workspace, id, known, &rows))
+            .await
+    }
+
+    async fn undo_edits(&self, workspace: WorkspaceId, id: ImportId) -> Result<u64, StoreError> {
+        self.writer
+            .write(move |writing| edits::undo(&writing.tx, workspace, id))
+            .await
+    }
+
+    async fn edited_rows(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<(u64, String)>, StoreError> {
+        self.readers
+            .read(move |connection| edits::list(connection, workspace, id, first, last))
             .await
     }
 
@@ -544,7 +576,7 @@ fn select(rest: &str) -> String {
         "SELECT workspace, id, source, file_name, file_size, file_hash, created_by, created_at,
              started_at, finished_at, state, error, options, expected_records,
              records, created, updated, unchanged, warnings, failed,
-             without_identifier, cancel_requested, kind, parent
+             without_identifier, cancel_requested, kind, parent, edits
          FROM import
          {rest}"
     )
@@ -593,5 +625,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<Import, StoreError>> {
         },
         without_identifier: number("without_identifier")?,
         cancel_requested: row.get("cancel_requested")?,
+        edits: number("edits")?,
     }))
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod commit;
 mod contacts;
 mod corrections;
+mod edits;
 mod harness;
 mod idempotency;
 mod imports;
