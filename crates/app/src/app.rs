@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::imports::intake::hex;
 use crate::imports::receive::Bindings;
+use crate::imports::review::Reviews;
 
 /// The product, open.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub(crate) struct App {
     pub(crate) config: Arc<Config>,
     /// What the sources that deliver just now are read by.
     pub(crate) bindings: Arc<Bindings>,
+    /// The reviews of imports that wait.
+    pub(crate) reviews: Arc<Reviews>,
 }
 
 impl App {
@@ -36,6 +39,7 @@ impl App {
             store,
             config: Arc::new(config),
             bindings: Arc::default(),
+            reviews: Arc::default(),
         };
         if app.store.workspaces().await?.is_empty() {
             app.store

@@ -1,5 +1,7 @@
 //! What programs see: attempts, contacts and imports as JSON (SPEC 8).
 
+pub(crate) mod review;
+
 use std::collections::HashMap;
 
 use rollbook_engine::attempt::{Action, ImportResult, Totals};

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, IntoInnerError, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -33,9 +35,12 @@ use crate::config::Config;
 use crate::imports::failed_rows::{self, FailedRows};
 use crate::imports::intake::{self, IntakeError, inspect, start, take_in};
 use crate::imports::options::ImportOptions;
-use crate::imports::preview::preview;
+use crate::imports::preview::{Judged, preview};
+use crate::imports::review::groups::{Group, Groups};
 use crate::imports::run::{LEASE_MILLIS, RunError, run};
+use crate::imports::stream;
 use crate::imports::summary;
+use crate::wire::review::GroupJson;
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -53,7 +58,8 @@ const SHOWN_FAILURES: usize = 5;
 ///
 /// With --json one object is printed:
 /// `{"import_id","records","created","updated","unchanged","warnings","failed","seconds"}`. `unchanged` counts within
-/// `updated`, and created + updated + failed = records. A dry run adds `"dry_run":true` and has no import.
+/// `updated`, and created + updated + failed = records. A dry run adds `"dry_run":true` and
+/// `"groups"`, the issues by kind and field as the API's review has them, and has no import.
 ///
 /// Exit code 3 says that some rows failed; --failed-rows writes them to a CSV file with the columns `_row` and
 /// `_reason`, ready to be corrected and imported again as it is.
@@ -139,6 +145,14 @@ impl SummaryJson {
             seconds: (seconds * 1000.0).round() / 1000.0,
         }
     }
+}
+
+/// What `--dry-run --json` prints.
+#[derive(Serialize)]
+struct DryRunJson {
+    #[serde(flatten)]
+    summary: SummaryJson,
+    groups: Vec<GroupJson>,
 }
 
 /// Whether two paths lead to one file.
@@ -240,38 +254,44 @@ impl Import {
         let progress = Progress::start();
         let mut failed = failed;
         let mut rejects = Rejects::default();
-        let mut written: io::Result<()> = Ok(());
+        let mut groups = Groups::default();
         if let Some(out) = &mut failed {
             out.write(&failed_rows::header(options))?;
         }
-        let mut each = |delivery: &rollbook_store::commit::Delivery,
-                        step: &rollbook_engine::plan::Step| {
+        let mut each = |judged: Judged<'_>| {
             progress.advance();
+            let (row, step) = (judged.delivery.row, judged.step);
+            groups.add(row.unwrap_or_default(), &step.issues);
             if step.verdict != Verdict::Reject {
-                return;
+                return Ok(());
             }
-            rejects.add(delivery.row, &step.issues);
-            if let Some(out) = &mut failed
-                && written.is_ok()
-            {
-                let payload = &delivery.payload.bytes;
-                let row = failed_rows::row(options, delivery.row, payload, &step.issues);
-                written = out.write(&row);
+            rejects.add(row, &step.issues);
+            if let Some(out) = &mut failed {
+                let payload = &judged.delivery.payload.bytes;
+                out.write(&failed_rows::row(options, row, payload, None, &step.issues))?;
             }
+            Ok(())
         };
-        let totals = preview(app, source, path, options, &mut each).await?;
-        written?;
+        let prepared = stream::prepare(app, source, path, options, Arc::default()).await?;
+        let never = AtomicBool::new(false);
+        let totals = preview(app, source, &prepared, &never, &mut each).await?;
+        let totals = totals.unwrap_or_default();
         progress.end();
         if let Some(out) = failed {
             out.keep()?;
         }
         let seconds = begun.elapsed().as_secs_f64();
+        let groups = groups.sorted();
         if self.json {
-            print_summary(&SummaryJson::new(None, &totals, seconds))?;
+            print_summary(&DryRunJson {
+                summary: SummaryJson::new(None, &totals, seconds),
+                groups: groups.iter().map(GroupJson::of).collect(),
+            })?;
         } else {
             let mut out = io::stdout().lock();
             writeln!(out, "Nothing was written: this is what would happen.\n")?;
             print_totals(&mut out, &totals)?;
+            print_groups(&mut out, &groups)?;
             rejects.print(&mut out)?;
         }
         Ok(done(&totals))
@@ -761,7 +781,7 @@ fn write_rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
     let _ = write!(out, "{:.0} rows/s", state.per_sec());
 }
 
-fn print_summary(summary: &SummaryJson) -> io::Result<()> {
+fn print_summary(summary: &impl Serialize) -> io::Result<()> {
     let mut out = io::stdout().lock();
     super::terminal::print_json(&mut out, summary)?;
     out.flush()
@@ -778,6 +798,26 @@ pub(super) fn print_totals(out: &mut impl Write, totals: &Totals) -> io::Result<
     writeln!(out, "  failed    {:>9}", totals.failed)?;
     if totals.warnings > 0 {
         writeln!(out, "  warnings  {:>9}", totals.warnings)?;
+    }
+    Ok(())
+}
+
+/// The issues by kind and field, the most frequent first, with an example of each.
+fn print_groups(out: &mut impl Write, groups: &[Group]) -> io::Result<()> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nIssues:")?;
+    for group in groups {
+        let field = group.field.as_ref();
+        let field = field.map_or_else(String::new, |field| format!(" in {field}"));
+        let rows = group.rows.len();
+        let rows = format!("{rows} {}", if rows == 1 { "row" } else { "rows" });
+        writeln!(out, "  {}{field}: {rows}", group.code)?;
+        if let Some(example) = group.examples.first() {
+            let message = plain(&example.message);
+            writeln!(out, "    for example row {}: {message}", example.row)?;
+        }
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod logs;
 mod params;
 mod records;
 mod replay;
+mod review;
 mod sources;
 
 use std::sync::Arc;
@@ -121,6 +122,11 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(imports::cancel))
         .routes(routes!(imports::events))
         .routes(routes!(imports::failed_rows))
+        .routes(routes!(review::show))
+        .routes(routes!(review::rows))
+        .routes(routes!(review::change_row))
+        .routes(routes!(review::fix))
+        .routes(routes!(review::undo))
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::export))
         .routes(routes!(contacts::show))

@@ -15,6 +15,7 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::imports::intake::IntakeError;
 use crate::imports::receive::ReceiveError;
 use crate::imports::replay::ReplayError;
+use crate::imports::review::ReviewError;
 
 /// The media type of problem details.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -328,6 +329,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Missing(_) => Problem::new(Kind::NotFound, error.to_string()),
             StoreError::Exists(_) => Problem::new(Kind::Exists, error.to_string()),
+            StoreError::Conflict(_) => Problem::new(Kind::ImportState, error.to_string()),
             StoreError::Closed => Problem::new(
                 Kind::Unavailable,
                 "Rollbook is about to stop or has lost its database; try again in a few seconds",
@@ -387,6 +389,22 @@ impl From<ReplayError> for Problem {
             ),
             ReplayError::File(error) => error.into(),
             ReplayError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReviewError> for Problem {
+    fn from(error: ReviewError) -> Problem {
+        match error {
+            ReviewError::Begun(_) | ReviewError::NotReady => {
+                Problem::new(Kind::ImportState, error.to_string())
+            }
+            ReviewError::Failed(_) => Problem::new(Kind::File, error.to_string()),
+            ReviewError::Missing(_) => Problem::new(Kind::NotFound, error.to_string()),
+            ReviewError::Value(_) => Problem::new(Kind::Value, error.to_string()),
+            ReviewError::Intake(error) => error.into(),
+            ReviewError::Store(error) => error.into(),
+            ReviewError::Io(error) => Problem::internal(&error),
         }
     }
 }
@@ -487,6 +505,8 @@ answers! {
     Mapped: Mapping, File;
     /// What an endpoint that replays may answer.
     Replayable: Replay;
+    /// What an endpoint that changes rows of a mapped file may answer.
+    MappedOrWrong: Mapping, File, Value;
     /// What an endpoint that moves an import on may answer.
     InState: ImportState;
 }

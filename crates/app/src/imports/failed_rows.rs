@@ -1,6 +1,8 @@
 //! The failed rows of an import as CSV: the columns of its file with `_row` and `_reason`, ready to be corrected and
 //! uploaded again as they are.
 
+use std::sync::Arc;
+
 use rollbook_engine::attempt::ImportResult;
 use rollbook_engine::issue::Issue;
 use rollbook_store::StoreError;
@@ -8,6 +10,7 @@ use rollbook_store::imports::Import;
 use rollbook_store::log::{LogFilter, Paging};
 
 use crate::app::App;
+use crate::imports::edits::{Edits, RowEdit};
 use crate::imports::options::ImportOptions;
 use crate::spreadsheet;
 
@@ -22,6 +25,8 @@ pub(crate) struct FailedRows {
     /// The number of the attempt that was last written; 0 before the first.
     after: u64,
     begun: bool,
+    /// What people changed in the review: it is theirs, and stays when they correct the rest.
+    edits: Arc<Edits>,
 }
 
 impl FailedRows {
@@ -38,6 +43,7 @@ impl FailedRows {
             options,
             after: 0,
             begun: false,
+            edits: Arc::default(),
         }
     }
 
@@ -45,6 +51,7 @@ impl FailedRows {
     pub(crate) async fn next(&mut self, app: &App) -> Result<Option<String>, StoreError> {
         if !self.begun {
             self.begun = true;
+            self.edits = Edits::of(app, &self.import).await?;
             return Ok(Some(header(&self.options)));
         }
         let filter = LogFilter {
@@ -65,8 +72,22 @@ impl FailedRows {
             return Ok(None);
         };
         self.after = last.id.number();
-        let rows = page.iter().map(|(attempt, payload)| {
-            row(&self.options, attempt.row, &payload.bytes, &attempt.issues)
+        // Rows that somebody left out on purpose are not to be corrected.
+        let failed = page.iter().filter(|(attempt, _)| {
+            attempt
+                .issues
+                .iter()
+                .all(|issue| issue.code != Issue::DROPPED)
+        });
+        let rows = failed.map(|(attempt, payload)| {
+            let edit = attempt.row.and_then(|row| self.edits.row(row));
+            row(
+                &self.options,
+                attempt.row,
+                &payload.bytes,
+                edit,
+                &attempt.issues,
+            )
         });
         Ok(Some(rows.collect()))
     }
@@ -83,10 +104,17 @@ pub(crate) fn row(
     options: &ImportOptions,
     number: Option<u64>,
     payload: &[u8],
+    edit: Option<&RowEdit>,
     issues: &[Issue],
 ) -> String {
     let payload = String::from_utf8_lossy(payload);
-    let raw = options.reading.cells(&payload, &options.header);
+    let mut raw = options.reading.cells(&payload, &options.header);
+    for (column, text) in edit.iter().flat_map(|edit| &edit.cells) {
+        if raw.len() <= *column {
+            raw.resize(column + 1, String::new());
+        }
+        raw[*column].clone_from(text);
+    }
     let number = number.map(|number| number.to_string()).unwrap_or_default();
     let reasons: Vec<&str> = issues.iter().map(|issue| issue.message.as_str()).collect();
     let reasons = reasons.join(" ");
@@ -150,18 +178,28 @@ mod tests {
             &options(),
             Some(7),
             "\"Weber; Anna\";+1".as_bytes(),
+            None,
             &[issue],
         );
         assert_eq!(
             line,
             "\"Weber; Anna\",'+1,7,“+1” is not a valid phone number. Check the digits and the country code.\r\n"
         );
+        let edit = RowEdit {
+            cells: [(1, "+2".to_owned())].into(),
+            ..RowEdit::default()
+        };
+        let line = row(&options(), Some(7), b"Anna", Some(&edit), &[]);
+        assert_eq!(line, "Anna,'+2,7,\r\n");
     }
 
     #[test]
     fn short_and_long_rows_keep_their_columns() {
-        assert_eq!(row(&options(), Some(1), b"Anna", &[]), "Anna,,1,\r\n");
-        assert_eq!(row(&options(), Some(2), b"a;b;c", &[]), "a,b,2,,c\r\n");
+        assert_eq!(row(&options(), Some(1), b"Anna", None, &[]), "Anna,,1,\r\n");
+        assert_eq!(
+            row(&options(), Some(2), b"a;b;c", None, &[]),
+            "a,b,2,,c\r\n"
+        );
         assert_eq!(header(&options()), "Name,Phone,_row,_reason\r\n");
     }
 
@@ -200,7 +238,10 @@ mod tests {
                 reading,
                 ..options()
             };
-            assert_eq!(row(&options, Some(3), payload.as_bytes(), &[]), expected);
+            assert_eq!(
+                row(&options, Some(3), payload.as_bytes(), None, &[]),
+                expected
+            );
         }
     }
 
@@ -209,7 +250,7 @@ mod tests {
         let mut options = options();
         options.header.extend(OURS.map(str::to_owned));
         assert_eq!(header(&options), "Name,Phone,_row,_reason\r\n");
-        let line = row(&options, Some(1), b"Anna;12;7;too short", &[]);
+        let line = row(&options, Some(1), b"Anna;12;7;too short", None, &[]);
         assert_eq!(line, "Anna,12,1,\r\n");
     }
 }

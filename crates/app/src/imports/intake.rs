@@ -270,15 +270,45 @@ pub(crate) async fn start(
     import: &Import,
     options: &ImportOptions,
 ) -> Result<Import, IntakeError> {
+    let import = store_options(app, source, import, options, true).await?;
+    app.reviews.forget(import.id);
+    Ok(import)
+}
+
+/// Stores how an import is read and mapped, for its review.
+pub(crate) async fn save(
+    app: &App,
+    source: &Source,
+    import: &Import,
+    options: &ImportOptions,
+) -> Result<Import, IntakeError> {
+    store_options(app, source, import, options, false).await
+}
+
+async fn store_options(
+    app: &App,
+    source: &Source,
+    import: &Import,
+    options: &ImportOptions,
+    queue: bool,
+) -> Result<Import, IntakeError> {
     if import.state != ImportState::Uploaded {
         return Err(IntakeError::Begun(import.state.key()));
     }
     check_mapping(app, source, options).await?;
+    let before = import.options.as_deref().map(serde_json::from_str);
+    if let Some(Ok(before)) = before
+        && import.edits > 0
+        && !options.same_rows(&before)
+    {
+        // Rows and columns are others now, and edits are by their numbers.
+        app.store.undo_edits(source.workspace, import.id).await?;
+    }
     let json = serde_json::to_string(options)
         .map_err(|error| IntakeError::Unreadable(error.to_string()))?;
     Ok(app
         .store
-        .set_import_options(source.workspace, import.id, json, true)
+        .set_import_options(source.workspace, import.id, json, queue)
         .await?)
 }
 

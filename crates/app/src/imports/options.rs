@@ -18,6 +18,13 @@ pub(crate) struct ImportOptions {
     pub(crate) region: Option<String>,
 }
 
+impl ImportOptions {
+    /// Whether the file has the same rows and columns when it is read in this other way.
+    pub(crate) fn same_rows(&self, other: &ImportOptions) -> bool {
+        self.reading == other.reading && self.header == other.header
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

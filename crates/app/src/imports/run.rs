@@ -12,6 +12,7 @@ use rollbook_store::sources::Source;
 
 use crate::app::App;
 use crate::clock;
+use crate::imports::edits::Edits;
 use crate::imports::intake::{IntakeError, file_of};
 use crate::imports::options::ImportOptions;
 use crate::imports::replay::{self, ReplayError};
@@ -137,7 +138,8 @@ async fn commit_all(
             "how its file is read was never stored; upload the file again".to_owned(),
         ));
     };
-    let prepared = stream::prepare(app, &source, &file_of(app, import), &options).await?;
+    let edits = Edits::of(app, import).await?;
+    let prepared = stream::prepare(app, &source, &file_of(app, import), &options, edits).await?;
     app.store
         .set_expected_records(import.workspace, import.id, lease, prepared.records)
         .await?;

@@ -16,6 +16,7 @@ use rollbook_store::sources::Source;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use crate::app::{App, locale};
+use crate::imports::edits::Edits;
 use crate::imports::intake::{IntakeError, blocking};
 use crate::imports::options::ImportOptions;
 
@@ -34,6 +35,9 @@ pub(crate) struct Prepared {
     source: RecordSource,
     /// What its records are read by.
     pub(crate) binding: Arc<Binding>,
+    /// What people changed about its rows.
+    edits: Arc<Edits>,
+    header: Arc<[String]>,
     /// How many records it has.
     pub(crate) records: u64,
 }
@@ -44,6 +48,7 @@ pub(crate) async fn prepare(
     source: &Source,
     path: &Path,
     options: &ImportOptions,
+    edits: Arc<Edits>,
 ) -> Result<Prepared, IntakeError> {
     let mut binding = bind(app, source, options).await?;
     let (path, options) = (path.to_owned(), options.clone());
@@ -59,8 +64,13 @@ pub(crate) async fn prepare(
             let mut records = 0;
             while file.next_columns(&mut record, &columns)? {
                 records += 1;
-                if record.problem.is_none() {
-                    evidence.observe(&record.record);
+                if record.problem.is_some() {
+                    continue;
+                }
+                match edits.row(record.row) {
+                    None => evidence.observe(&record.record),
+                    Some(edit) if edit.dropped.is_some() => {}
+                    Some(edit) => evidence.observe(&edit.applied(&record.record)),
                 }
             }
             binding.decide_dates(&evidence);
@@ -71,6 +81,8 @@ pub(crate) async fn prepare(
         Ok(Prepared {
             source,
             binding: Arc::new(binding),
+            edits,
+            header: options.header.into(),
             records,
         })
     })
@@ -200,9 +212,22 @@ fn normalise(work: &std::sync::Mutex<mpsc::Receiver<Work>>, prepared: &Prepared)
 }
 
 fn delivery(record: CsvRecord, normaliser: &Normaliser, prepared: &Prepared) -> Delivery {
-    let candidate = match &record.problem {
-        Some(problem) => Candidate::unreadable(Issue::of_record(problem)),
-        None => normaliser.normalise(&record.record, &prepared.binding),
+    let edit = prepared.edits.row(record.row);
+    let candidate = match (&record.problem, edit) {
+        (Some(problem), edit) => {
+            let unreadable = Candidate::unreadable(Issue::of_record(problem));
+            match edit.and_then(|edit| edit.dropped.as_deref()) {
+                Some(by) => unreadable.dropped(by),
+                None => unreadable,
+            }
+        }
+        (None, Some(edit)) => edit.normalise(
+            &record.record,
+            &prepared.header,
+            normaliser,
+            &prepared.binding,
+        ),
+        (None, None) => normaliser.normalise(&record.record, &prepared.binding),
     };
     Delivery {
         candidate,

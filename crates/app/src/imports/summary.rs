@@ -100,6 +100,7 @@ mod tests {
             },
             without_identifier: 0,
             cancel_requested: false,
+            edits: 0,
         }
     }
 

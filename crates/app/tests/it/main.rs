@@ -18,6 +18,7 @@ mod json_bodies;
 mod log;
 mod records;
 mod replays;
+mod review;
 mod service;
 mod sources;
 mod support;

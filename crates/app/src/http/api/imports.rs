@@ -472,7 +472,7 @@ pub(crate) async fn failed_rows(
 }
 
 /// The import with an id, if the caller may see it.
-async fn get(api: &Api, caller: &Caller, id: &str) -> Result<Import, Problem> {
+pub(super) async fn get(api: &Api, caller: &Caller, id: &str) -> Result<Import, Problem> {
     let unknown = || Problem::not_found("import", id);
     let import_id = id.parse().map(ImportId).map_err(|_| unknown())?;
     let found = api.app.store.import(caller.workspace(), import_id).await?;

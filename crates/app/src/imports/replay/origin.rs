@@ -16,6 +16,7 @@ use rollbook_store::log::Attempt;
 use rollbook_store::sources::Source;
 
 use crate::app::App;
+use crate::imports::edits::Edits;
 use crate::imports::intake::file_of;
 use crate::imports::options::ImportOptions;
 use crate::imports::receive::{self, with_normaliser};
@@ -242,7 +243,8 @@ impl<'a> Readers<'a> {
         let file = file_of(app, import);
         if dates && binding.has_dates() && file.exists() {
             // The order of its dates was decided from the whole file, and is again.
-            let prepared = stream::prepare(app, source, &file, &options).await?;
+            let edits = Edits::of(app, import).await?;
+            let prepared = stream::prepare(app, source, &file, &options, edits).await?;
             binding = prepared.binding.as_ref().clone();
         }
         Ok(Reader {
