@@ -1,5 +1,6 @@
 //! The use cases: the only place where sources, engine and store meet.
 
+pub(crate) mod check;
 pub(crate) mod continuation;
 pub(crate) mod edits;
 pub(crate) mod failed_rows;
@@ -10,5 +11,6 @@ pub(crate) mod receive;
 pub(crate) mod replay;
 pub(crate) mod review;
 pub(crate) mod run;
+pub(crate) mod said;
 pub(crate) mod stream;
 pub(crate) mod summary;

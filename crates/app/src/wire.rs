@@ -477,23 +477,37 @@ mod described {
         /// The key of the field; null leaves the column out.
         #[schema(example = "phone")]
         field: Option<String>,
-        /// What happens to the values that a field of phones, emails or tags has already.
+        /// What happens to what the field holds already.
         #[schema(default = "replace")]
         write: Option<WriteModeSchema>,
+        /// What a blank cell says.
+        #[schema(default = "ignore")]
+        blank: Option<BlankRuleSchema>,
         /// The order of day, month and year: `dmy`, `mdy` or `ymd`; without one it is found out from the column.
         date_order: Option<String>,
     }
 
-    /// What happens to the values that a list field has already: they are replaced, or joined.
+    /// What happens to what a field holds already: it is replaced; the values of a list are joined; or it stays, and the
+    /// record's value is written only where there is none.
     #[derive(ToSchema)]
     #[schema(as = WriteMode, rename_all = "snake_case")]
     pub(crate) enum WriteModeSchema {
         Replace,
         Add,
+        OnlyIfEmpty,
+    }
+
+    /// What a blank cell says: nothing, or that the field is cleared. It never helps to find a contact.
+    #[derive(ToSchema)]
+    #[schema(as = BlankRule, rename_all = "snake_case")]
+    pub(crate) enum BlankRuleSchema {
+        Ignore,
+        Clear,
     }
 }
 
 pub(crate) use described::{
-    ActionSchema, ChangeSchema, IdentifierKindSchema, ImportKindSchema, ImportStateSchema,
-    IssueSchema, MappingSchema, ModeSchema, NoteSchema, ResultSchema,
+    ActionSchema, BlankRuleSchema, ChangeSchema, IdentifierKindSchema, ImportKindSchema,
+    ImportStateSchema, IssueSchema, MappingSchema, ModeSchema, NoteSchema, ResultSchema,
+    WriteModeSchema,
 };

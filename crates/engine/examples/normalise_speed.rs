@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rollbook_engine::field::phone::{PhoneReader, Reading};
-use rollbook_engine::mapping::{ColumnMapping, Locale, Mapping, WriteMode};
+use rollbook_engine::mapping::{ColumnMapping, Locale, Mapping};
 use rollbook_engine::normalise::Normaliser;
 use rollbook_engine::record::{Header, Record};
 use rollbook_engine::schema::Schema;
@@ -104,8 +104,7 @@ fn bind(
     let columns = columns.iter().map(|column| ColumnMapping {
         column: (*column).to_owned(),
         field: Some((*column).to_owned()),
-        write: WriteMode::Replace,
-        date_order: None,
+        ..ColumnMapping::default()
     });
     let mapping = Mapping {
         columns: columns.collect(),

@@ -12,6 +12,8 @@ pub enum Given {
     Set(Value),
     /// Its values join the field's.
     Add(Texts),
+    /// Its value is the field's where that has none; elsewhere it only helps to find the contact.
+    Fill(Value),
     /// It clears the field.
     Clear,
 }
@@ -20,7 +22,7 @@ impl Given {
     /// The values that it brings.
     pub fn texts(&self) -> &[Text] {
         match self {
-            Given::Set(value) => value.texts(),
+            Given::Set(value) | Given::Fill(value) => value.texts(),
             Given::Add(texts) => texts,
             Given::Clear => &[],
         }

@@ -77,7 +77,7 @@ pub(crate) fn apply(edits: &[Edit], contact: &mut Contact, policy: &Policy) {
 pub(crate) fn fill(given: Vec<(FieldId, Given)>, contact: &mut Contact, policy: &Policy) {
     for (field, given) in given {
         let value = match given {
-            Given::Set(value) => Some(value),
+            Given::Set(value) | Given::Fill(value) => Some(value),
             Given::Add(_) => merged(field, None, &given),
             Given::Clear => None,
         };
@@ -95,6 +95,9 @@ pub(crate) fn fill(given: Vec<(FieldId, Given)>, contact: &mut Contact, policy: 
 type BeforeAndAfter = (Option<Value>, Option<Value>);
 
 fn edit_external_id(before: Option<&str>, given: &Given) -> Option<BeforeAndAfter> {
+    if before.is_some() && matches!(given, Given::Fill(_)) {
+        return None;
+    }
     let after = given.texts().first();
     let one = |id: &str| Value::One(id.into());
     (before != after.map(Text::as_str)).then(|| (before.map(one), after.map(Text::as_str).map(one)))
@@ -104,6 +107,7 @@ fn edit_external_id(before: Option<&str>, given: &Given) -> Option<BeforeAndAfte
 fn edit_value(field: FieldId, before: Option<&Value>, given: &Given) -> Option<BeforeAndAfter> {
     let after = match given {
         Given::Set(after) if same(field, before, Some(after)) => return None,
+        Given::Fill(_) if before.is_some() => return None,
         given => merged(field, before, given),
     };
     (!same(field, before, after.as_ref())).then(|| (before.cloned(), after))
@@ -114,6 +118,7 @@ fn merged(field: FieldId, before: Option<&Value>, given: &Given) -> Option<Value
     match given {
         Given::Clear => None,
         Given::Set(value) => Some(value.clone()),
+        Given::Fill(value) => Some(before.unwrap_or(value).clone()),
         Given::Add(texts) => {
             let mut all = before.map_or_else(Texts::new, |value| value.texts().into());
             for text in texts {

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contact::{Text, Texts};
 use crate::field::blank::BlankWords;
-use crate::field::date::{DateDecision, DateEvidence, DateOrder};
-use crate::field::text;
+use crate::field::date::{DateDecision, DateEvidence, DateOrder, DateQuestion};
+use crate::field::{tags, text};
 use crate::guess::{Guess, guess_table};
 use crate::record::{Cell, Header, Record};
 use crate::schema::{FieldDef, FieldId, FieldKind, Schema};
@@ -23,30 +24,89 @@ pub struct Mapping {
 }
 
 /// Where one column goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnMapping {
     /// The column's name in the header, or the path of a JSON value.
     pub column: String,
     /// The key of the field; none leaves the column out.
     pub field: Option<String>,
-    /// What happens to the values a list field has already.
+    /// What happens to what the field holds already.
     #[serde(default)]
     pub write: WriteMode,
+    /// What a blank cell says.
+    #[serde(default, skip_serializing_if = "BlankRule::is_default")]
+    pub blank: BlankRule,
     /// The order of day, month and year, where a person has said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
 }
 
-/// What happens to the values that a field of phones, emails or tags has already.
+/// What happens to what a field holds already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteMode {
     /// The record's values replace them.
     #[default]
     Replace,
-    /// The record's values join them.
+    /// The record's values join them; a field of one value takes the new one.
     Add,
+    /// They stay; the record's value is written where there is none, and helps to find the contact.
+    OnlyIfEmpty,
+}
+
+impl WriteMode {
+    /// The word of API and files.
+    pub fn key(self) -> &'static str {
+        match self {
+            WriteMode::Replace => "replace",
+            WriteMode::Add => "add",
+            WriteMode::OnlyIfEmpty => "only_if_empty",
+        }
+    }
+
+    /// The mode for such a word.
+    pub fn from_key(key: &str) -> Option<WriteMode> {
+        [WriteMode::Replace, WriteMode::Add, WriteMode::OnlyIfEmpty]
+            .into_iter()
+            .find(|mode| mode.key() == key)
+    }
+}
+
+/// What a blank cell says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlankRule {
+    /// Nothing.
+    #[default]
+    Ignore,
+    /// The field is cleared.
+    Clear,
+}
+
+impl BlankRule {
+    /// The word of API and files.
+    pub fn key(self) -> &'static str {
+        match self {
+            BlankRule::Ignore => "ignore",
+            BlankRule::Clear => "clear",
+        }
+    }
+
+    /// The rule for such a word.
+    pub fn from_key(key: &str) -> Option<BlankRule> {
+        [BlankRule::Ignore, BlankRule::Clear]
+            .into_iter()
+            .find(|rule| rule.key() == key)
+    }
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_default(&self) -> bool {
+        *self == BlankRule::default()
+    }
 }
 
 /// What is wrong with a mapping.
@@ -67,6 +127,18 @@ pub enum MappingError {
         column: String,
         /// The names that there are.
         header: Vec<String>,
+    },
+    /// Columns of one list field are written in ways that exclude each other.
+    MixedWrites {
+        /// The key of the field.
+        field: String,
+        /// The columns, or the tags of the whole file.
+        columns: Vec<String>,
+    },
+    /// The tags of the whole file are no tags.
+    Tags {
+        /// What is wrong with them.
+        message: String,
     },
     /// No column goes to any field.
     NothingMapped {
@@ -94,6 +166,12 @@ impl std::fmt::Display for MappingError {
                     listed(header)
                 )
             }
+            MappingError::MixedWrites { field, columns } => write!(
+                f,
+                "{} go to `{field}`, some of them only if it is empty; choose `only_if_empty` for all of them or for none",
+                columns.join(" and ")
+            ),
+            MappingError::Tags { message } => f.write_str(message),
             MappingError::NothingMapped { header }
                 if header.iter().all(|name| name.trim().is_empty()) =>
             {
@@ -140,6 +218,10 @@ pub struct Locale {
 pub struct Binding {
     pub(crate) columns: Vec<BoundColumn>,
     pub(crate) locale: Locale,
+    /// Whether a cell that is not there is a blank one.
+    pub(crate) absent_is_blank: bool,
+    /// The tags that every record brings, and how they are written.
+    pub(crate) tags: Option<(BoundColumn, Texts)>,
     schema: Arc<Schema>,
 }
 
@@ -149,6 +231,7 @@ pub(crate) struct BoundColumn {
     pub(crate) column: usize,
     pub(crate) field: FieldDef,
     pub(crate) write: WriteMode,
+    pub(crate) blank: BlankRule,
     /// The order of its dates that a person has said.
     pub(crate) said_order: Option<DateOrder>,
     /// In which order its dates are read.
@@ -178,8 +261,7 @@ impl Mapping {
             ColumnMapping {
                 column: name.clone(),
                 field,
-                write: WriteMode::Replace,
-                date_order: None,
+                ..ColumnMapping::default()
             }
         });
         (
@@ -211,8 +293,7 @@ impl Mapping {
         let column = |(column, field)| ColumnMapping {
             column,
             field: Some(field),
-            write: WriteMode::Replace,
-            date_order: None,
+            ..ColumnMapping::default()
         };
         Mapping {
             columns: built_in.chain(custom).map(column).collect(),
@@ -271,11 +352,13 @@ impl Mapping {
                     column,
                     field: field.clone(),
                     write: entry.write,
+                    blank: entry.blank,
                     said_order: entry.date_order,
                     dates: said(entry.date_order.or(locale.date_order)),
                 });
             }
         }
+        errors.extend(mixed(&columns, header));
         if columns.is_empty() && errors.is_empty() {
             errors.push(MappingError::NothingMapped {
                 header: header.names.clone(),
@@ -287,6 +370,8 @@ impl Mapping {
         Ok(Binding {
             columns,
             locale: locale.clone(),
+            absent_is_blank: false,
+            tags: None,
             schema: Arc::clone(schema),
         })
     }
@@ -322,6 +407,78 @@ impl Binding {
     /// The fields that its values go to.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// For files: a cell that is not there is blank. In what other systems send, it says nothing.
+    #[must_use]
+    pub fn of_file(mut self) -> Binding {
+        self.absent_is_blank = true;
+        self
+    }
+
+    /// Adds these tags to every record that brings something of its own.
+    pub fn with_tags<'a>(
+        mut self,
+        tags: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Binding, MappingError> {
+        let tags = tags::parse_items(tags).map_err(|problem| MappingError::Tags {
+            message: problem.message("the tags of the whole file"),
+        })?;
+        let Some(field) = self
+            .schema
+            .by_id(FieldId::TAGS)
+            .filter(|_| !tags.is_empty())
+        else {
+            return Ok(self);
+        };
+        let fills = |column: &BoundColumn| {
+            column.field.id == FieldId::TAGS && column.write == WriteMode::OnlyIfEmpty
+        };
+        if self.columns.iter().any(fills) {
+            return Err(MappingError::MixedWrites {
+                field: field.key.clone(),
+                columns: vec![
+                    "the tags of the whole file".to_owned(),
+                    "a column".to_owned(),
+                ],
+            });
+        }
+        let column = BoundColumn {
+            column: usize::MAX,
+            field: field.clone(),
+            write: WriteMode::Add,
+            blank: BlankRule::Ignore,
+            said_order: None,
+            dates: said(None),
+        };
+        self.tags = Some((column, tags.into_iter().map(Text::from).collect()));
+        Ok(self)
+    }
+
+    /// What only a person can say, or has said, about columns whose dates could be read in several orders.
+    pub fn questions(&self, evidence: &Evidence) -> Vec<(usize, DateQuestion)> {
+        let open = evidence.columns.iter().filter_map(|(_, column, seen)| {
+            let is_open = seen.decide(self.locale.date_order) == DateDecision::Ambiguous;
+            let question = is_open.then(|| seen.question())??;
+            Some((*column, question))
+        });
+        open.collect()
+    }
+
+    /// The order of the dates of a column, as said or found.
+    pub fn date_order(&self, column: usize) -> Option<DateOrder> {
+        let bound = self.columns.iter().find(|bound| bound.column == column)?;
+        match bound.dates {
+            DateDecision::Decided(order) => Some(order),
+            DateDecision::NoNumericDates
+            | DateDecision::Ambiguous
+            | DateDecision::Contradictory { .. } => None,
+        }
+    }
+
+    /// The columns that go to a field.
+    pub fn mapped(&self) -> Vec<usize> {
+        self.columns.iter().map(|column| column.column).collect()
     }
 
     /// Whether a column of dates is mapped, so that the whole file must be looked at before its first record is read.
@@ -382,6 +539,33 @@ impl Evidence {
             }
         }
     }
+}
+
+/// The list fields of which only some columns fill what is empty: no record could say what is to be written.
+fn mixed(columns: &[BoundColumn], header: &Header) -> Vec<MappingError> {
+    let mut errors = Vec::new();
+    let mut seen = HashSet::new();
+    for column in columns {
+        let field = &column.field;
+        if !field.kind.is_list() || !seen.insert(field.id) {
+            continue;
+        }
+        let same: Vec<&BoundColumn> = columns
+            .iter()
+            .filter(|other| other.field.id == field.id)
+            .collect();
+        let fills = |column: &BoundColumn| column.write == WriteMode::OnlyIfEmpty;
+        if same.iter().any(|column| fills(column)) && !same.iter().all(|column| fills(column)) {
+            let names = same
+                .iter()
+                .filter_map(|column| header.names.get(column.column));
+            errors.push(MappingError::MixedWrites {
+                field: field.key.clone(),
+                columns: names.map(|name| format!("`{name}`")).collect(),
+            });
+        }
+    }
+    errors
 }
 
 /// The decision of a column whose order somebody has said, or nobody.

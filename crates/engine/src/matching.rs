@@ -1,7 +1,7 @@
 //! Which contact does a record speak of?
 
-use crate::candidate::Candidate;
-use crate::contact::{ContactId, IdentifierKind, Text};
+use crate::candidate::{Candidate, Given};
+use crate::contact::{Contact, ContactId, IdentifierKind, Text};
 use crate::known::Known;
 use crate::policy::{Matching, Policy};
 
@@ -32,7 +32,8 @@ pub fn find_match(candidate: &Candidate, known: &Known, policy: &Policy) -> Matc
     }
 }
 
-/// SPEC 4: the first identifier that finds a contact decides; every other one that belongs to somebody else is taken.
+/// SPEC 4: the first identifier that finds a contact decides; every other one that belongs to somebody else is taken,
+/// unless it would not be written anyway.
 fn standard(candidate: &Candidate, known: &Known, policy: &Policy) -> Match {
     let mut found = None;
     let mut taken = Vec::new();
@@ -41,7 +42,8 @@ fn standard(candidate: &Candidate, known: &Known, policy: &Policy) -> Match {
             continue;
         };
         let (matched, _) = *found.get_or_insert((owner.id, identifier.kind()));
-        if owner.id != matched {
+        let stands = || is_kept(identifier.kind(), candidate, known.contact(matched), policy);
+        if owner.id != matched && !stands() {
             taken.push(Taken {
                 kind: identifier.kind(),
                 value: value.into(),
@@ -50,4 +52,19 @@ fn standard(candidate: &Candidate, known: &Known, policy: &Policy) -> Match {
         }
     }
     Match { found, taken }
+}
+
+/// Whether the contact keeps what it has for a kind of identifier, because the record only fills what is empty.
+fn is_kept(
+    kind: IdentifierKind,
+    candidate: &Candidate,
+    contact: Option<&Contact>,
+    policy: &Policy,
+) -> bool {
+    let fills = matches!(candidate.field(kind.field()), Some(Given::Fill(_)));
+    fills
+        && contact.is_some_and(|contact| match kind {
+            IdentifierKind::ExternalId => contact.external_id(&policy.namespace).is_some(),
+            IdentifierKind::Phone | IdentifierKind::Email => contact.value(kind.field()).is_some(),
+        })
 }

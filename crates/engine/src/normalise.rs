@@ -12,7 +12,7 @@ use crate::field::{
     boolean, choice, country, email, external_id, language, number, tags, text, time, url,
 };
 use crate::issue::{Issue, Note, Problem};
-use crate::mapping::{Binding, BoundColumn, WriteMode};
+use crate::mapping::{Binding, BlankRule, BoundColumn, WriteMode};
 use crate::record::{Cell, Record};
 use crate::schema::{FieldId, FieldKind};
 
@@ -70,10 +70,51 @@ impl Normaliser {
         for column in &binding.columns {
             reading.cell(column, &record.cell(column.column));
         }
+        reading.tags();
         let mut candidate = reading.candidate;
         candidate.given.sort_by_key(|(field, _)| *field);
         candidate
     }
+
+    /// Reads the mapped cells of one record, or only that of one column, each by itself and tells what came of them.
+    pub fn check(
+        &self,
+        record: &Record,
+        binding: &Binding,
+        only: Option<usize>,
+        each: &mut dyn FnMut(CheckedCell<'_>),
+    ) {
+        let mut reading = Reading {
+            phones: &self.phones,
+            binding,
+            region: region_of(record, binding),
+            candidate: Candidate::default(),
+        };
+        let wanted = |column: &&BoundColumn| only.is_none_or(|only| only == column.column);
+        for column in binding.columns.iter().filter(wanted) {
+            let cell = record.cell(column.column);
+            reading.candidate.given.clear();
+            reading.candidate.issues.clear();
+            reading.candidate.notes.clear();
+            reading.cell(column, &cell);
+            each(CheckedCell {
+                column: column.column,
+                is_blank: reading.is_blank(column, &cell),
+                issues: &reading.candidate.issues,
+            });
+        }
+    }
+}
+
+/// What came of one cell.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckedCell<'a> {
+    /// The column, counted from 0.
+    pub column: usize,
+    /// Whether it says nothing.
+    pub is_blank: bool,
+    /// Why its values cannot be used.
+    pub issues: &'a [Issue],
 }
 
 /// The region of the record's own country, else the locale's.
@@ -100,9 +141,11 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn cell(&mut self, column: &BoundColumn, cell: &Cell<'_>) {
         match cell {
+            Cell::Absent if self.binding.absent_is_blank => self.blank(column),
             Cell::Absent => {}
             Cell::Null => self.clear(column),
             Cell::Text(raw) => self.text(column, raw),
+            Cell::List(items) if items.is_empty() => self.blank(column),
             Cell::List(items) if column.field.kind.is_list() => {
                 for item in items {
                     self.text(column, item);
@@ -124,12 +167,11 @@ impl Reading<'_> {
             .blank_words
             .is_blank(&tidy, field.kind == FieldKind::Name)
         {
-            Blank::Empty => return,
+            Blank::Empty => return self.blank(column),
             Blank::Word => {
-                return self
-                    .candidate
-                    .notes
-                    .push(Note::treated_as_blank(&field.key, &tidy));
+                let note = Note::treated_as_blank(&field.key, &tidy);
+                self.candidate.notes.push(note);
+                return self.blank(column);
             }
             Blank::No => {}
         }
@@ -195,6 +237,35 @@ impl Reading<'_> {
         }
     }
 
+    /// Whether a cell says nothing.
+    fn is_blank(&self, column: &BoundColumn, cell: &Cell<'_>) -> bool {
+        let words = &self.binding.locale.blank_words;
+        let in_name = column.field.kind == FieldKind::Name;
+        let blank = |text: &str| words.is_blank(&text::tidy(text), in_name) != Blank::No;
+        match cell {
+            Cell::Absent | Cell::Null => true,
+            Cell::Text(text) => blank(text),
+            Cell::List(items) => items.iter().all(|item| blank(item)),
+        }
+    }
+
+    /// A cell that says nothing clears the field where the mapping says so.
+    fn blank(&mut self, column: &BoundColumn) {
+        match column.blank {
+            BlankRule::Ignore => {}
+            BlankRule::Clear => self.clear(column),
+        }
+    }
+
+    /// Adds the tags of the whole file to a record that brings something of its own.
+    fn tags(&mut self) {
+        if let Some((column, tags)) = &self.binding.tags
+            && self.candidate.has_value()
+        {
+            self.give(column, Value::Many(tags.clone()));
+        }
+    }
+
     /// Takes a value in: list fields collect, of single ones the last filled column counts.
     fn give(&mut self, column: &BoundColumn, value: Value) {
         let given = &mut self.candidate.given;
@@ -205,12 +276,18 @@ impl Reading<'_> {
         if position.is_none() && column.write == WriteMode::Replace && value.texts().len() == 1 {
             return given.push((column.field.id, Given::Set(value)));
         }
+        let fills = column.write == WriteMode::OnlyIfEmpty;
         let Value::Many(new) = value else {
-            let value = (column.field.id, Given::Set(value));
-            return match position {
-                Some(position) => given[position] = value,
-                None => given.push(value),
-            };
+            let filled = if fills { Given::Fill } else { Given::Set };
+            match position.map(|at| &mut given[at].1) {
+                // What another column says is not empty.
+                Some(Given::Set(_) | Given::Add(_)) if fills => {}
+                // What another column clears is empty.
+                Some(known @ Given::Clear) => *known = Given::Set(value),
+                Some(known) => *known = filled(value),
+                None => given.push((column.field.id, filled(value))),
+            }
+            return;
         };
         let mut texts = position.map_or_else(Texts::new, |at| given[at].1.texts().into());
         for text in new {
@@ -226,6 +303,9 @@ impl Reading<'_> {
             && position.is_none_or(|at| matches!(given[at].1, Given::Add(_)));
         let slot = if adds {
             Given::Add(texts)
+        } else if fills {
+            // All columns of a list fill it, or none does.
+            Given::Fill(Value::Many(texts))
         } else {
             Given::Set(Value::Many(texts))
         };
@@ -236,6 +316,10 @@ impl Reading<'_> {
     }
 
     fn clear(&mut self, column: &BoundColumn) {
+        // A column that only fills what is empty takes nothing away.
+        if column.write == WriteMode::OnlyIfEmpty {
+            return;
+        }
         let given = &mut self.candidate.given;
         let slot = given
             .iter_mut()
@@ -244,6 +328,12 @@ impl Reading<'_> {
             None => given.push((column.field.id, Given::Clear)),
             Some((_, slot @ Given::Add(_))) => {
                 *slot = Given::Set(Value::Many(slot.texts().into()));
+            }
+            // Cleared, it is empty.
+            Some((_, slot @ Given::Fill(_))) => {
+                if let Given::Fill(value) = std::mem::replace(slot, Given::Clear) {
+                    *slot = Given::Set(value);
+                }
             }
             Some((_, Given::Set(_) | Given::Clear)) => {}
         }

@@ -239,11 +239,13 @@ fn leave_out(candidate: &mut Candidate, taken: &Taken) {
             return true;
         }
         match given {
-            Given::Set(Value::Many(texts)) | Given::Add(texts) => {
+            Given::Set(Value::Many(texts))
+            | Given::Fill(Value::Many(texts))
+            | Given::Add(texts) => {
                 texts.retain(|text| *text != taken.value);
                 !texts.is_empty()
             }
-            Given::Set(Value::One(_)) => false,
+            Given::Set(Value::One(_)) | Given::Fill(Value::One(_)) => false,
             Given::Clear => true,
         }
     });

@@ -7,7 +7,7 @@ use rollbook_engine::attempt::{Action, ImportResult};
 use rollbook_engine::candidate::Candidate;
 use rollbook_engine::contact::{Contact, ContactId, IdentifierKind};
 use rollbook_engine::known::Known;
-use rollbook_engine::mapping::{Binding, ColumnMapping, Locale, Mapping, WriteMode};
+use rollbook_engine::mapping::{Binding, BlankRule, ColumnMapping, Locale, Mapping, WriteMode};
 use rollbook_engine::normalise::Normaliser;
 use rollbook_engine::plan::{Step, plan};
 use rollbook_engine::policy::{Mode, Policy};
@@ -166,7 +166,13 @@ fn values(cell: &CellSpec) -> (Vec<u8>, usize) {
     reason = "one rule after the other, in the order of SPEC 4"
 )]
 #[expect(clippy::match_same_arms, reason = "each mode is told by itself")]
-fn expect(people: &mut Vec<Person>, row: &Row, mode: Mode, write: WriteMode) -> Expected {
+fn expect(
+    people: &mut Vec<Person>,
+    row: &Row,
+    mode: Mode,
+    write: WriteMode,
+    blank: BlankRule,
+) -> Expected {
     let mut issues = Vec::new();
     let mut read = |cell: &CellSpec, field: &str, code: &str| {
         let (good, bad) = values(cell);
@@ -196,6 +202,14 @@ fn expect(people: &mut Vec<Person>, row: &Row, mode: Mode, write: WriteMode) -> 
         .or(by_phone.map(|at| (at, IdentifierKind::Phone)))
         .or(by_email.map(|at| (at, IdentifierKind::Email)));
 
+    // What would only be written if the field is empty, and it is not, is nobody's matter.
+    let fills = write == WriteMode::OnlyIfEmpty;
+    if let Some((at, _)) = found.filter(|_| fills) {
+        external_id = external_id.filter(|_| people[at].external_id.is_none());
+        phones.retain(|_| people[at].phones.is_empty());
+        emails.retain(|_| people[at].emails.is_empty());
+    }
+
     // What belongs to somebody else cannot be applied.
     if let Some((at, _)) = found {
         let mut taken = |field: &str, elsewhere: bool| {
@@ -216,7 +230,9 @@ fn expect(people: &mut Vec<Person>, row: &Row, mode: Mode, write: WriteMode) -> 
         emails.retain(|email| !taken("email", others(&|p| p.emails.contains(email))));
     }
 
-    let identified = external_id.is_some() || !phones.is_empty() || !emails.is_empty();
+    // Whoever was found was found by an identifier.
+    let identified =
+        found.is_some() || external_id.is_some() || !phones.is_empty() || !emails.is_empty();
     let refused = match mode {
         Mode::Manual if !issues.is_empty() => true,
         Mode::Manual if !identified && city.is_none() => {
@@ -258,8 +274,12 @@ fn expect(people: &mut Vec<Person>, row: &Row, mode: Mode, write: WriteMode) -> 
     );
     let before = people[at].clone();
     let person = &mut people[at];
+    let clears = |cell: &CellSpec| {
+        !fills
+            && (*cell == CellSpec::Clear || (*cell == CellSpec::Blank && blank == BlankRule::Clear))
+    };
     let list = |old: &mut Vec<u8>, new: Vec<u8>, cell: &CellSpec| {
-        if *cell == CellSpec::Clear {
+        if clears(cell) {
             old.clear();
         } else if !new.is_empty() && write == WriteMode::Replace {
             *old = new;
@@ -273,16 +293,14 @@ fn expect(people: &mut Vec<Person>, row: &Row, mode: Mode, write: WriteMode) -> 
     };
     list(&mut person.phones, phones, &row.phone);
     list(&mut person.emails, emails, &row.email);
-    match (external_id, &row.external_id) {
-        (Some(id), _) => person.external_id = Some(id),
-        (None, CellSpec::Clear) => person.external_id = None,
-        (None, _) => {}
-    }
-    match (city, &row.city) {
-        (Some(city), _) => person.city = Some(city),
-        (None, CellSpec::Clear) => person.city = None,
-        (None, _) => {}
-    }
+    let one = |old: &mut Option<u8>, new: Option<u8>, cell: &CellSpec| match new {
+        Some(_) if fills && old.is_some() => {}
+        Some(new) => *old = Some(new),
+        None if clears(cell) => *old = None,
+        None => {}
+    };
+    one(&mut person.external_id, external_id, &row.external_id);
+    one(&mut person.city, city, &row.city);
     Expected {
         result: if issues.is_empty() {
             ImportResult::Success
@@ -310,7 +328,8 @@ struct World {
 }
 
 impl World {
-    fn new(mode: Mode, write: WriteMode) -> World {
+    fn new(rules: Rules) -> World {
+        let Rules { mode, write, blank } = rules;
         let header = Header {
             names: ["id", "phone", "email", "city"].map(str::to_owned).to_vec(),
         };
@@ -323,7 +342,8 @@ impl World {
                 column: column.clone(),
                 field: Some(field.to_owned()),
                 write,
-                date_order: None,
+                blank,
+                ..ColumnMapping::default()
             });
         let mapping = Mapping {
             columns: columns.collect(),
@@ -464,14 +484,12 @@ proptest! {
     fn planning_equals_the_naive_model(
         rows in proptest::collection::vec(row(), 1..60),
         sizes in proptest::collection::vec(1..25_usize, 1..6),
-        manual in any::<bool>(),
-        add in any::<bool>(),
+        rules in rules(),
     ) {
-        let mode = if manual { Mode::Manual } else { Mode::Automatic };
-        let write = if add { WriteMode::Add } else { WriteMode::Replace };
-        let world = WORLDS.with(|worlds| worlds.get(mode, write));
+        let world = WORLDS.with(|worlds| worlds.get(rules));
+        let Rules { mode, write, blank } = rules;
         let mut people = Vec::new();
-        let expected: Vec<Expected> = rows.iter().map(|row| expect(&mut people, row, mode, write)).collect();
+        let expected: Vec<Expected> = rows.iter().map(|row| expect(&mut people, row, mode, write, blank)).collect();
 
         let (steps, stored) = world.commit_in_batches(&rows, &sizes);
         prop_assert_eq!(steps.iter().map(seen).collect::<Vec<_>>(), expected);
@@ -480,21 +498,42 @@ proptest! {
     }
 }
 
+/// What a mapping and a source say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rules {
+    mode: Mode,
+    write: WriteMode,
+    blank: BlankRule,
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let mode = prop_oneof![Just(Mode::Manual), Just(Mode::Automatic)];
+    let write = prop_oneof![
+        Just(WriteMode::Replace),
+        Just(WriteMode::Add),
+        Just(WriteMode::OnlyIfEmpty)
+    ];
+    let blank = prop_oneof![3 => Just(BlankRule::Ignore), 1 => Just(BlankRule::Clear)];
+    (mode, write, blank).prop_map(|(mode, write, blank)| Rules { mode, write, blank })
+}
+
 /// Worlds are costly to make, because phone metadata is decoded for each.
-struct Worlds(Vec<std::rc::Rc<World>>);
+#[derive(Default)]
+struct Worlds(std::cell::RefCell<Vec<(Rules, std::rc::Rc<World>)>>);
 
 impl Worlds {
-    fn get(&self, mode: Mode, write: WriteMode) -> std::rc::Rc<World> {
-        let index = usize::from(mode == Mode::Manual) * 2 + usize::from(write == WriteMode::Add);
-        std::rc::Rc::clone(&self.0[index])
+    fn get(&self, rules: Rules) -> std::rc::Rc<World> {
+        let mut worlds = self.0.borrow_mut();
+        let known = worlds.iter().find(|(known, _)| *known == rules);
+        if let Some((_, world)) = known {
+            return std::rc::Rc::clone(world);
+        }
+        let world = std::rc::Rc::new(World::new(rules));
+        worlds.push((rules, std::rc::Rc::clone(&world)));
+        world
     }
 }
 
 thread_local! {
-    static WORLDS: Worlds = Worlds(
-        [Mode::Automatic, Mode::Manual]
-            .into_iter()
-            .flat_map(|mode| [WriteMode::Replace, WriteMode::Add].map(|write| World::new(mode, write).into()))
-            .collect(),
-    );
+    static WORLDS: Worlds = Worlds::default();
 }

@@ -6,7 +6,7 @@ use rollbook_engine::candidate::{Candidate, Given};
 use rollbook_engine::contact::{Text, Texts, Value};
 use rollbook_engine::field::choice::ChoiceOption;
 use rollbook_engine::field::date::DateOrder;
-use rollbook_engine::mapping::{Binding, Locale, Mapping, MappingError, WriteMode};
+use rollbook_engine::mapping::{Binding, BlankRule, Locale, Mapping, MappingError, WriteMode};
 use rollbook_engine::normalise::Normaliser;
 use rollbook_engine::record::{Header, Record};
 use rollbook_engine::schema::{FieldDef, FieldId, FieldKind, Schema};
@@ -374,5 +374,196 @@ fn a_mapping_survives_as_json_and_may_add() {
     assert_eq!(
         candidate.field(FieldId::PHONE),
         Some(&Given::Add(["+49301234567".into()].into()))
+    );
+}
+
+/// Reads `cells` under columns that are mapped by their own names, written and blank as told.
+fn read_with(columns: &[(&str, WriteMode, BlankRule)], cells: &[&str], file: bool) -> Candidate {
+    let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
+    let header = header(&names);
+    let mut mapping = Mapping::guess(&header, &[], &schema()).0;
+    for (entry, (name, write, blank)) in mapping.columns.iter_mut().zip(columns) {
+        let key = name.split('#').next().unwrap_or_default();
+        entry.field = Some(key.to_owned());
+        entry.write = *write;
+        entry.blank = *blank;
+    }
+    let locale = Locale::default();
+    let mut binding = mapping
+        .bind(&header, &schema(), &locale)
+        .expect("all are fields");
+    if file {
+        binding = binding.of_file();
+    }
+    Normaliser::new().normalise(&cells.iter().copied().collect(), &binding)
+}
+
+#[test]
+fn a_blank_cell_clears_only_where_the_mapping_says_so() {
+    use BlankRule::{Clear, Ignore};
+    use WriteMode::{Add, OnlyIfEmpty, Replace};
+    let one = |text: &str| Some(Given::Set(Value::One(text.into())));
+    for (write, blank, cells, file, expected) in [
+        (Replace, Ignore, &[""][..], true, None),
+        (Replace, Clear, &[""], true, Some(Given::Clear)),
+        (Replace, Clear, &["  "], false, Some(Given::Clear)),
+        (Replace, Clear, &["n/a"], true, Some(Given::Clear)),
+        (Replace, Clear, &["Kiel"], true, one("Kiel")),
+        (Add, Clear, &[""], true, Some(Given::Clear)),
+        // A short row of a file ends in blank cells; what a record of another system lacks says nothing.
+        (Replace, Clear, &[], true, Some(Given::Clear)),
+        (Replace, Clear, &[], false, None),
+        // What only fills takes nothing away.
+        (OnlyIfEmpty, Clear, &[""], true, None),
+        (OnlyIfEmpty, Ignore, &["__CLEAR__"], true, None),
+    ] {
+        let candidate = read_with(&[("city", write, blank)], cells, file);
+        let given = candidate.field(FieldId::CITY).cloned();
+        assert_eq!(given, expected, "{write:?} {blank:?} {cells:?} {file}");
+        assert!(candidate.issues.is_empty());
+    }
+}
+
+#[test]
+fn what_fills_gives_way_to_other_columns_of_the_row() {
+    use WriteMode::{OnlyIfEmpty, Replace};
+    let fill = |text: &str| Some(Given::Fill(Value::One(text.into())));
+    let set = |text: &str| Some(Given::Set(Value::One(text.into())));
+    for (writes, cells, expected) in [
+        ([OnlyIfEmpty, OnlyIfEmpty], ["a", "b"], fill("b")),
+        ([OnlyIfEmpty, Replace], ["a", "b"], set("b")),
+        ([Replace, OnlyIfEmpty], ["a", "b"], set("a")),
+        ([Replace, OnlyIfEmpty], ["", "b"], fill("b")),
+        ([Replace, OnlyIfEmpty], ["__CLEAR__", "b"], set("b")),
+        ([OnlyIfEmpty, Replace], ["a", "__CLEAR__"], set("a")),
+    ] {
+        let columns = [("city#1", writes[0]), ("city#2", writes[1])];
+        let columns = columns.map(|(name, write)| (name, write, BlankRule::Ignore));
+        let candidate = read_with(&columns, &cells, true);
+        let given = candidate.field(FieldId::CITY).cloned();
+        assert_eq!(given, expected, "{writes:?} {cells:?}");
+    }
+}
+
+#[test]
+fn the_columns_of_a_list_fill_it_together_or_not_at_all() {
+    let header = header(&["phone", "Mobile"]);
+    let mut mapping = Mapping::guess(&header, &[], &schema()).0;
+    mapping.columns[1].write = WriteMode::OnlyIfEmpty;
+    let bound = mapping.bind(&header, &schema(), &Locale::default());
+    let errors = bound.expect_err("one fills, one replaces");
+    assert_eq!(
+        errors[0].to_string(),
+        "`phone` and `Mobile` go to `phone`, some of them only if it is empty; choose `only_if_empty` for all of them or for none"
+    );
+    mapping.columns[0].write = WriteMode::OnlyIfEmpty;
+    let binding = mapping.bind(&header, &schema(), &Locale::default());
+    let row = Record::from_iter(["+49 30 1234567", "+49 30 1234568"]);
+    let candidate = Normaliser::new().normalise(&row, &binding.expect("both fill"));
+    let both = ["+49301234567", "+49301234568"].map(Text::from);
+    assert_eq!(
+        candidate.field(FieldId::PHONE),
+        Some(&Given::Fill(Value::Many(Texts::from_iter(both))))
+    );
+}
+
+#[test]
+fn the_tags_of_a_file_join_every_record_that_brings_something() {
+    let header = header(&["city", "tags"]);
+    let bind = |write| {
+        let mut mapping = Mapping::guess(&header, &[], &schema()).0;
+        mapping.columns[0].field = Some("city".to_owned());
+        mapping.columns[1].write = write;
+        let binding = mapping.bind(&header, &schema(), &Locale::default());
+        binding
+            .expect("both are fields")
+            .with_tags([" Autumn fair ; VIP", "vip"])
+    };
+    let tags = |write, cells: [&str; 2]| {
+        let binding = bind(write).expect("they are tags");
+        let candidate = Normaliser::new().normalise(&Record::from_iter(cells), &binding);
+        candidate.field(FieldId::TAGS).cloned()
+    };
+    let list = |tags: &[&str]| tags.iter().copied().map(Text::from).collect::<Texts>();
+    let own = list(&["Autumn fair", "VIP"]);
+    let add = WriteMode::Add;
+    assert_eq!(tags(add, ["Kiel", ""]), Some(Given::Add(own.clone())));
+    assert_eq!(tags(add, ["", " "]), None, "tags alone are no record");
+    assert_eq!(
+        tags(add, ["Kiel", "new"]),
+        Some(Given::Add(list(&["new", "Autumn fair", "VIP"])))
+    );
+    assert_eq!(
+        tags(WriteMode::Replace, ["Kiel", "new"]),
+        Some(Given::Set(Value::Many(list(&[
+            "new",
+            "Autumn fair",
+            "VIP"
+        ]))))
+    );
+    assert_eq!(
+        tags(add, ["Kiel", "__CLEAR__"]),
+        Some(Given::Set(Value::Many(own)))
+    );
+    assert!(bind(WriteMode::OnlyIfEmpty).is_err());
+    let bound = bind(add).expect("they are tags");
+    let long = "x".repeat(101);
+    assert!(matches!(
+        bound.with_tags([long.as_str()]),
+        Err(MappingError::Tags { .. })
+    ));
+}
+
+#[test]
+fn each_cell_is_checked_by_itself() {
+    let header = header(&["phone", "Mobile", "country", "birthday"]);
+    let mapping = Mapping::guess(&header, &[], &schema()).0;
+    let mut binding = mapping
+        .bind(&header, &schema(), &Locale::default())
+        .expect("all are fields");
+    let row = Record::from_iter(["555-01", "030 1234567", "DE", "03/04/2026"]);
+    let mut evidence = binding.evidence();
+    evidence.observe(&row);
+    binding.decide_dates(&evidence);
+    let mut seen = Vec::new();
+    Normaliser::new().check(&row, &binding, None, &mut |cell| {
+        let codes: Vec<String> = cell
+            .issues
+            .iter()
+            .map(|issue| issue.code.to_string())
+            .collect();
+        seen.push((cell.column, cell.is_blank, codes.join(" ")));
+    });
+    let expected = [
+        (0, false, "phone.invalid"),
+        (1, false, ""),
+        (2, false, ""),
+        (3, false, "date.ambiguous"),
+    ];
+    assert_eq!(
+        seen,
+        expected.map(|(column, blank, codes)| (column, blank, codes.to_owned()))
+    );
+    let open = binding.questions(&evidence);
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].0, 3);
+    assert_eq!(open[0].1.value, "03/04/2026");
+    let answers: Vec<String> = open[0]
+        .1
+        .answers
+        .iter()
+        .map(|(order, date)| format!("{} {date}", order.code()))
+        .collect();
+    assert_eq!(answers, ["DMY 2026-04-03", "MDY 2026-03-04"]);
+}
+
+#[test]
+fn a_stored_mapping_without_the_newer_rules_is_read_as_it_was_meant() {
+    let stored = r#"{"columns":[{"column":"Ort","field":"city","write":"replace"}]}"#;
+    let mapping: Mapping = serde_json::from_str(stored).expect("it was stored");
+    assert_eq!(mapping.columns[0].blank, BlankRule::Ignore);
+    assert_eq!(
+        serde_json::to_string(&mapping).expect("it is plain data"),
+        stored
     );
 }

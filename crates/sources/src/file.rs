@@ -247,6 +247,8 @@ pub struct Inspected {
     pub header: Header,
     /// The first records.
     pub records: Vec<CsvRecord>,
+    /// The names of the sheets of a spreadsheet.
+    pub sheets: Vec<String>,
 }
 
 /// Whether a file is of a kind that is read at all, out of its containers.
@@ -275,6 +277,7 @@ pub fn inspect(
                 reading: Reading::Csv(file.dialect().clone()),
                 header,
                 records,
+                sheets: Vec::new(),
             });
         }
         Kind::Xlsx | Kind::Xls | Kind::Ods => return inspect_sheet(unpacked, folder, told, count),
@@ -302,6 +305,7 @@ pub fn inspect(
         reading,
         header,
         records,
+        sheets: Vec::new(),
     })
 }
 
@@ -314,7 +318,9 @@ fn inspect_sheet(
     let mut workbook = open_workbook(unpacked, told.sheet.as_deref(), &told.limits)?;
     let (table, header) = workbook.table(told.csv.header_row)?;
     let spool = workbook.spool_first(&table, &header, folder, &told.limits, count)?;
+    let sheets = workbook.sheets().iter().map(|sheet| sheet.name.clone());
     Ok(Inspected {
+        sheets: sheets.collect(),
         reading: Reading::Workbook(table),
         header,
         records: Reader::Sheet(spool.records()).take(count)?,
@@ -416,6 +422,18 @@ impl RecordSource {
         header: &[String],
         limits: &FileLimits,
     ) -> Result<RecordSource, FileError> {
+        RecordSource::open_first(path, folder, reading, header, limits, usize::MAX)
+    }
+
+    /// Makes a file ready of which only the first `count` records are to be read: of a sheet no more are converted.
+    pub fn open_first(
+        path: &Path,
+        folder: &Path,
+        reading: &Reading,
+        header: &[String],
+        limits: &FileLimits,
+        count: usize,
+    ) -> Result<RecordSource, FileError> {
         let unpacked = unpack_as(reading, path, folder, limits)?;
         let bytes = match (reading, unpacked) {
             (Reading::Workbook(table), unpacked) => {
@@ -424,7 +442,7 @@ impl RecordSource {
                 let header = Header {
                     names: header.to_vec(),
                 };
-                Bytes::Spool(workbook.spool(table, &header, folder, limits)?)
+                Bytes::Spool(workbook.spool_first(table, &header, folder, limits, count)?)
             }
             (_, Input::File(_)) => Bytes::Path(path.to_owned()),
             (_, Input::Shared(shared)) => Bytes::Unpacked(shared),

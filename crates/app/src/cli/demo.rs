@@ -5,7 +5,6 @@ use std::io::Write;
 use anyhow::Context;
 use clap::Args;
 use rollbook_engine::policy::Mode;
-use rollbook_sources::file::FileOptions;
 use rollbook_store::sources::Source;
 use rollbook_store::{StoreError, WorkspaceId};
 use serde_json::value::RawValue;
@@ -20,6 +19,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::imports::intake::{inspect, start, take_in};
 use crate::imports::receive::{Incoming, receive};
+use crate::imports::said::Said;
 
 /// Uploads, in the order in which they arrive.
 const FILES: [(&str, &[u8]); 2] = [
@@ -133,7 +133,7 @@ async fn upload(app: &App, source: &Source, name: &str, content: &[u8]) -> anyho
     let mut file = NamedTempFile::new_in(&app.config.files)?;
     file.write_all(content)?;
     let path = file.path().to_owned();
-    let looked_at = inspect(app, source, &path, name, &FileOptions::default()).await?;
+    let looked_at = inspect(app, source, &path, name, &Said::default()).await?;
     let import = take_in(app, source, file, name, "sample data").await?;
     let import = start(app, source, &import, &looked_at.options).await?;
     let import = finish(app, import, &Progress::silent()).await?;

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use rollbook_engine::attempt::{ImportResult, Totals};
 use rollbook_engine::field::date::DateOrder;
 use rollbook_engine::issue::Issue;
-use rollbook_engine::mapping::{ColumnMapping, MappingError, WriteMode};
+use rollbook_engine::mapping::{BlankRule, ColumnMapping, MappingError, WriteMode};
 use rollbook_engine::plan::Verdict;
 use rollbook_engine::schema::{FieldKind, Schema};
 use rollbook_store::imports::{Import as StoredImport, ImportState};
@@ -71,13 +71,15 @@ Examples:
   rollbook import guests.csv --map \"Mobile=phone\" --map \"Ref=external_id\" --map \"Comment=\"
   rollbook import export.csv --source front-desk --region DE --date-order dmy --failed-rows failed.csv
   rollbook import guests.xlsx --sheet Arrivals --header-row 3
+  rollbook import fair.csv --tag \"Autumn fair\" --map \"Phone=phone:only_if_empty\" --map \"Notes=notes:clear\"
   rollbook import contacts.vcf --dry-run
   rollbook import - --json < guests.csv")]
 pub(super) struct Import {
     /// The file; `-` reads standard input
     file: PathBuf,
 
-    /// Map a column to a field (repeat it); `Header=` leaves the column out. Other columns are guessed
+    /// Map a column to a field (repeat it); `Header=` leaves the column out. Other columns are guessed.
+    /// `Header=field:add` adds to a list, `:only_if_empty` keeps what the contact has, `:clear` lets blank cells clear
     #[arg(long, value_name = "HEADER=FIELD", value_parser = parse_map)]
     map: Vec<MapFlag>,
 
@@ -101,6 +103,10 @@ pub(super) struct Import {
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
 
+    /// Add this tag to every contact of the file (repeat it)
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+
     /// The order of day, month and year in all date columns: dmy, mdy or ymd [default: found out per column]
     #[arg(long, value_name = "ORDER", value_parser = parse_date_order)]
     date_order: Option<DateOrder>,
@@ -112,8 +118,29 @@ pub(super) struct Import {
 /// A column and the field it goes to; none leaves it out.
 #[derive(Debug, Clone)]
 pub(super) struct MapFlag {
-    pub(super) column: String,
-    pub(super) field: Option<String>,
+    column: String,
+    field: Option<String>,
+    write: Option<WriteMode>,
+    blank: Option<BlankRule>,
+}
+
+impl MapFlag {
+    /// The column as it says.
+    pub(super) fn column(&self) -> ColumnMapping {
+        let mut column = ColumnMapping {
+            column: self.column.clone(),
+            ..ColumnMapping::default()
+        };
+        self.apply(&mut column);
+        column
+    }
+
+    /// Says it of a column.
+    fn apply(&self, column: &mut ColumnMapping) {
+        column.field.clone_from(&self.field);
+        column.write = self.write.unwrap_or(column.write);
+        column.blank = self.blank.unwrap_or(column.blank);
+    }
 }
 
 /// What `--json` prints.
@@ -174,7 +201,7 @@ impl Import {
     /// Imports the file, or previews it.
     pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
         let begun = Instant::now();
-        let told = self.reading.options(config.file_limits())?;
+        self.reading.options(config.file_limits())?;
         let region = self.region.as_deref().unwrap_or_default();
         let region = access::checked_region(region).map_err(|error| usage(error.to_string()))?;
         // Before a database is made: a mistyped name should leave nothing behind.
@@ -213,7 +240,7 @@ impl Import {
         }
 
         let path = upload.file.path();
-        let inspection = inspect(&app, &source, path, &upload.name, &told).await?;
+        let inspection = inspect(&app, &source, path, &upload.name, &self.reading.said()).await?;
         if let Some(parent) = &inspection.continues {
             say(&format!(
                 "continues `{}` (import {}), in which {} rows failed",
@@ -224,6 +251,9 @@ impl Import {
         }
         let mut options = inspection.options.clone();
         options.region = region.or(options.region);
+        if !self.tag.is_empty() {
+            options.tags.clone_from(&self.tag);
+        }
         let schema = app.schema(workspace.id).await?;
         apply_map(&mut options, &self.map, &schema)?;
         set_date_order(&mut options, self.date_order, &schema);
@@ -597,17 +627,12 @@ fn apply_map(options: &mut ImportOptions, map: &[MapFlag], schema: &Schema) -> a
         let mut found = false;
         for column in columns.iter_mut() {
             if same_name(&column.column, &flag.column) {
-                column.field.clone_from(&flag.field);
+                flag.apply(column);
                 found = true;
             }
         }
         if !found {
-            columns.push(ColumnMapping {
-                column: flag.column.clone(),
-                field: flag.field.clone(),
-                write: WriteMode::Replace,
-                date_order: None,
-            });
+            columns.push(flag.column());
         }
     }
     Ok(())
@@ -835,10 +860,25 @@ pub(super) fn parse_map(text: &str) -> Result<MapFlag, String> {
     let (column, field) = text
         .rsplit_once('=')
         .ok_or("write it as \"Header=field\", or \"Header=\" to leave the column out")?;
-    let field = field.trim();
+    let mut words = field.split(':').map(str::trim);
+    let field = words.next().unwrap_or_default();
+    let (mut write, mut blank) = (None, None);
+    for word in words {
+        match (WriteMode::from_key(word), BlankRule::from_key(word)) {
+            (Some(mode), _) => write = Some(mode),
+            (None, Some(rule)) => blank = Some(rule),
+            (None, None) => {
+                return Err(format!(
+                    "`{word}` is no rule; use replace, add or only_if_empty, and clear or ignore for blank cells"
+                ));
+            }
+        }
+    }
     Ok(MapFlag {
         column: column.to_owned(),
         field: (!field.is_empty()).then(|| field.to_owned()),
+        write,
+        blank,
     })
 }
 

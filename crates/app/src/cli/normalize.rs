@@ -13,7 +13,7 @@ use rollbook_engine::field::email::EmailAddress;
 use rollbook_engine::field::phone::PhoneReader;
 use rollbook_engine::field::text;
 use rollbook_engine::issue::Problem;
-use rollbook_engine::mapping::{Binding, ColumnMapping, Locale, Mapping, WriteMode};
+use rollbook_engine::mapping::{Binding, ColumnMapping, Locale, Mapping};
 use rollbook_engine::normalise::Normaliser;
 use rollbook_engine::record::{Header, Record};
 use rollbook_engine::schema::{FieldDef, FieldId, FieldKind, Schema};
@@ -295,8 +295,7 @@ impl Reader {
             columns: vec![ColumnMapping {
                 column: NAME.to_owned(),
                 field: Some(schema.key_of(field).into_string()),
-                write: WriteMode::Replace,
-                date_order: None,
+                ..ColumnMapping::default()
             }],
         };
         let header = Header {
@@ -364,7 +363,7 @@ impl FieldReader {
             .into_iter()
             .find(|(id, _)| *id == self.field)
         {
-            Some((_, Given::Set(value))) => Answer::Ok {
+            Some((_, Given::Set(value) | Given::Fill(value))) => Answer::Ok {
                 ok: value,
                 extension: None,
             },

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use rollbook_engine::issue::Problem;
 use rollbook_engine::record::Header;
-use rollbook_sources::csv::{CsvOptions, CsvRecord, CsvRow, CsvRows, Encoding};
+use rollbook_sources::csv::{CsvRecord, CsvRow, CsvRows, Encoding};
 use rollbook_sources::file::{
     FileError, FileLimits, FileOptions, Reading, RecordFile, Rows, rows, texts,
 };
@@ -20,6 +20,7 @@ use super::terminal::{self, plain};
 use super::{Done, usage};
 use crate::config::Config;
 use crate::imports::intake::IntakeError;
+use crate::imports::said::{self, Quote, Said};
 
 /// Show how Rollbook reads a file: its format, header and every record
 ///
@@ -59,15 +60,15 @@ pub(super) struct Read {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ReadingFlags {
     /// What separates cells: a character, or tab, comma, semicolon, pipe, space
-    #[arg(long, value_name = "D", value_parser = parse_delimiter)]
+    #[arg(long, value_name = "D", value_parser = said::delimiter)]
     delimiter: Option<u8>,
 
     /// What cells are quoted with: a character, or none
-    #[arg(long, value_name = "Q", value_parser = parse_quote)]
+    #[arg(long, value_name = "Q", value_parser = said::quote)]
     quote: Option<Quote>,
 
     /// The encoding, for example utf-8, windows-1252, utf-16le, `shift_jis`
-    #[arg(long, value_name = "E", value_parser = parse_encoding)]
+    #[arg(long, value_name = "E", value_parser = said::encoding)]
     encoding: Option<Encoding>,
 
     /// The sheet of a spreadsheet, by its name or number [default: the first that is not hidden]
@@ -80,31 +81,21 @@ pub(super) struct ReadingFlags {
     header_row: Option<u64>,
 }
 
-/// The quote of a file, if it has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Quote(Option<u8>);
-
 impl ReadingFlags {
-    /// The options for reading a file; what was not said is found out.
-    pub(super) fn options(&self, limits: FileLimits) -> anyhow::Result<FileOptions> {
-        if let (Some(delimiter), Some(Quote(Some(quote)))) = (self.delimiter, self.quote)
-            && delimiter == quote
-        {
-            return Err(usage(
-                "delimiter and quote must be two different characters",
-            ));
-        }
-        Ok(FileOptions {
-            csv: CsvOptions {
-                delimiter: self.delimiter,
-                quote: self.quote.map(|Quote(quote)| quote),
-                encoding: self.encoding,
-                header_row: self.header_row,
-                limits: limits.csv,
-            },
+    /// What was said; the rest is found out.
+    pub(super) fn said(&self) -> Said {
+        Said {
+            encoding: self.encoding.map(|encoding| encoding.name().to_owned()),
+            delimiter: self.delimiter.map(char::from),
+            quote: self.quote,
             sheet: self.sheet.clone(),
-            limits,
-        })
+            header_row: self.header_row,
+        }
+    }
+
+    /// The options for reading a file.
+    pub(super) fn options(&self, limits: FileLimits) -> anyhow::Result<FileOptions> {
+        self.said().options(limits).map_err(usage)
     }
 }
 
@@ -367,37 +358,4 @@ fn explain(problem: &Problem) -> String {
         Problem::RecordUnreadable { reason } => reason.clone(),
         other => other.message(""),
     }
-}
-
-fn parse_delimiter(text: &str) -> Result<u8, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "tab" | "\\t" => Ok(b'\t'),
-        "comma" => Ok(b','),
-        "semicolon" => Ok(b';'),
-        "pipe" => Ok(b'|'),
-        "space" => Ok(b' '),
-        "colon" => Ok(b':'),
-        _ => one_character(text),
-    }
-}
-
-fn parse_quote(text: &str) -> Result<Quote, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "none" | "" => Ok(Quote(None)),
-        _ => one_character(text).map(|quote| Quote(Some(quote))),
-    }
-}
-
-fn one_character(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Ok(*byte),
-        _ => Err("it must be one ASCII character, or a name such as tab or semicolon".to_owned()),
-    }
-}
-
-fn parse_encoding(text: &str) -> Result<Encoding, String> {
-    Encoding::for_label(text).ok_or_else(|| {
-        "this encoding is not known; use one such as utf-8, windows-1252, iso-8859-15, utf-16le, shift_jis"
-            .to_owned()
-    })
 }

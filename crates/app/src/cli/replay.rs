@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use rollbook_engine::attempt::{Action, ImportResult, Totals};
-use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
+use rollbook_engine::mapping::Mapping;
 use rollbook_store::WorkspaceId;
 use rollbook_store::imports::{Import, ImportState};
 use rollbook_store::log::{Attempt, AttemptId};
@@ -268,12 +268,7 @@ impl Replay {
     }
 
     fn mapping(&self) -> Option<Mapping> {
-        let columns = self.map.iter().map(|flag| ColumnMapping {
-            column: flag.column.clone(),
-            field: flag.field.clone(),
-            write: WriteMode::Replace,
-            date_order: None,
-        });
+        let columns = self.map.iter().map(MapFlag::column);
         (!self.map.is_empty()).then(|| Mapping {
             columns: columns.collect(),
         })

@@ -2,6 +2,7 @@
 
 mod batch;
 mod body;
+mod columns;
 mod contacts;
 mod document;
 mod fields;
@@ -127,6 +128,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(review::change_row))
         .routes(routes!(review::fix))
         .routes(routes!(review::undo))
+        .routes(routes!(columns::check_column))
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::export))
         .routes(routes!(contacts::show))

@@ -152,6 +152,7 @@ mod tests {
     use rollbook_sources::workbook::{Table, WorkbookKind};
 
     use super::*;
+    use crate::imports::said::Said;
 
     fn options() -> ImportOptions {
         ImportOptions {
@@ -168,6 +169,8 @@ mod tests {
             header: vec!["Name".to_owned(), "Phone".to_owned()],
             mapping: Mapping::default(),
             region: None,
+            tags: Vec::new(),
+            said: Said::default(),
         }
     }
 

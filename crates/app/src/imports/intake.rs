@@ -4,24 +4,25 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
-use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
-use rollbook_engine::record::{Cell, Header, Record};
+use rollbook_engine::mapping::{ColumnMapping, Mapping};
+use rollbook_engine::record::{Cell, Record};
 use rollbook_engine::schema::Schema;
-use rollbook_sources::file::{self, FileError, FileLimits, FileOptions, Reading};
+use rollbook_sources::file::{self, FileError, FileLimits, Reading, texts};
 use rollbook_store::StoreError;
 use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState, NewImport};
 use rollbook_store::sources::Source;
 use sha2::{Digest, Sha256};
 
-use crate::app::{App, locale};
+use crate::app::App;
 use crate::clock;
 use crate::imports::continuation::{self, Origin};
 use crate::imports::options::ImportOptions;
+use crate::imports::said::Said;
 
 /// Records that are looked at to guess a mapping.
 const SAMPLED: usize = 200;
 
-/// Values of a column that are shown.
+/// Values of a column, and first records, that are shown.
 const SHOWN: usize = 5;
 
 /// Why a file cannot be imported.
@@ -85,6 +86,10 @@ pub(crate) struct Inspection {
     pub(crate) sampled: usize,
     /// The import whose failed rows these are.
     pub(crate) continues: Option<Import>,
+    /// The cells of the first records.
+    pub(crate) rows: Vec<Vec<String>>,
+    /// The sheets of a spreadsheet that can be read.
+    pub(crate) sheets: Vec<String>,
 }
 
 /// A column of a file.
@@ -138,10 +143,10 @@ pub(crate) async fn look(
     app: &App,
     source: &Source,
     import: &mut Import,
-    told: &FileOptions,
+    said: &Said,
 ) -> Result<Inspection, IntakeError> {
     let path = file_of(app, import);
-    let inspection = inspect(app, source, &path, &import.file_name, told).await?;
+    let inspection = inspect(app, source, &path, &import.file_name, said).await?;
     remember_parent(app, import, &inspection).await?;
     Ok(inspection)
 }
@@ -170,17 +175,19 @@ pub(crate) async fn remember_parent(
     Ok(())
 }
 
-/// Looks into a file: how is it to be read, and where do its columns go? What `told` says is not guessed.
+/// Looks into a file: how is it to be read, and where do its columns go? What `said` says is not guessed.
 pub(crate) async fn inspect(
     app: &App,
     source: &Source,
     path: &Path,
     file_name: &str,
-    told: &FileOptions,
+    said: &Said,
 ) -> Result<Inspection, IntakeError> {
     let schema = app.schema(source.workspace).await?;
-    let (path, name, mut told) = (path.to_owned(), file_name.to_owned(), told.clone());
-    told.limits = app.config.file_limits();
+    let (path, name, said) = (path.to_owned(), file_name.to_owned(), said.clone());
+    let told = said
+        .options(app.config.file_limits())
+        .map_err(IntakeError::Unreadable)?;
     let folder = app.config.files.clone();
     let (mut inspection, numbers) = blocking(move || {
         let seen = file::inspect(&path, &name, &folder, &told, SAMPLED)
@@ -206,11 +213,15 @@ pub(crate) async fn inspect(
             columns: columns.collect(),
             sampled: records.len(),
             continues: None,
+            rows: records.iter().take(SHOWN).map(texts).collect(),
+            sheets: seen.sheets,
             options: ImportOptions {
                 reading: seen.reading,
                 header: header.names,
                 mapping,
                 region: None,
+                tags: Vec::new(),
+                said,
             },
         };
         Ok((inspection, numbers))
@@ -242,24 +253,17 @@ impl Inspection {
         let known = earlier.mapping.entries_for(&names);
         let columns = self.options.mapping.columns.iter_mut();
         for ((column, shown), known) in columns.zip(&mut self.columns).zip(known) {
-            let name = column.column.clone();
-            *column = match known {
-                Some(known) => ColumnMapping {
-                    column: name,
-                    ..known.clone()
-                },
-                None => ColumnMapping {
-                    column: name,
-                    field: None,
-                    write: WriteMode::default(),
-                    date_order: None,
-                },
+            let name = std::mem::take(&mut column.column);
+            *column = ColumnMapping {
+                column: name,
+                ..known.cloned().unwrap_or_default()
             };
             shown.field.clone_from(&column.field);
             shown.reason = known.map(|_| "as in the import that these rows failed in".to_owned());
         }
         self.options.region.clone_from(&earlier.region);
         self.continues.clone_from(&origin.parent);
+        self.options.tags.clone_from(&earlier.tags);
     }
 }
 
@@ -320,18 +324,7 @@ pub(crate) async fn check_mapping(
 ) -> Result<(), IntakeError> {
     let schema = app.schema(source.workspace).await?;
     let settings = app.settings(source.workspace).await?;
-    let header = Header {
-        names: options.header.clone(),
-    };
-    match options
-        .mapping
-        .bind(&header, &schema, &locale(&settings, source))
-    {
-        Ok(_) => Ok(()),
-        Err(errors) => Err(IntakeError::Mapping(
-            errors.iter().map(ToString::to_string).collect(),
-        )),
-    }
+    options.bind(&schema, &settings, source).map(|_| ())
 }
 
 /// Where an import's file is.

@@ -1,8 +1,18 @@
 //! How the file of an import is read and mapped, as stored with the import.
 
-use rollbook_engine::mapping::Mapping;
+use std::sync::Arc;
+
+use rollbook_engine::mapping::{Binding, Mapping};
+use rollbook_engine::record::Header;
+use rollbook_engine::schema::Schema;
 use rollbook_sources::file::Reading;
+use rollbook_store::sources::Source;
+use rollbook_store::workspaces::WorkspaceSettings;
 use serde::{Deserialize, Serialize};
+
+use crate::app::locale;
+use crate::imports::intake::IntakeError;
+use crate::imports::said::Said;
 
 /// Everything that is needed to read a file again exactly as it was reviewed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,12 +26,46 @@ pub(crate) struct ImportOptions {
     pub(crate) mapping: Mapping,
     /// The phone region of this file, if it is not the source's.
     pub(crate) region: Option<String>,
+    /// Tags that every record of this file brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<String>,
+    /// What a person said about how the file is read; the rest of the reading was found out.
+    #[serde(default, skip_serializing_if = "Said::is_nothing")]
+    pub(crate) said: Said,
 }
 
 impl ImportOptions {
     /// Whether the file has the same rows and columns when it is read in this other way.
     pub(crate) fn same_rows(&self, other: &ImportOptions) -> bool {
         self.reading == other.reading && self.header == other.header
+    }
+
+    /// What the file's records are read by: the mapping, with the region and the tags of the whole file.
+    pub(crate) fn bind(
+        &self,
+        schema: &Arc<Schema>,
+        settings: &WorkspaceSettings,
+        source: &Source,
+    ) -> Result<Binding, IntakeError> {
+        let mut locale = locale(settings, source);
+        if self.region.is_some() {
+            locale.region.clone_from(&self.region);
+        }
+        let header = Header {
+            names: self.header.clone(),
+        };
+        self.mapping
+            .bind(&header, schema, &locale)
+            .and_then(|binding| {
+                let tags = self.tags.iter().map(String::as_str);
+                binding
+                    .of_file()
+                    .with_tags(tags)
+                    .map_err(|error| vec![error])
+            })
+            .map_err(|errors| {
+                IntakeError::Mapping(errors.iter().map(ToString::to_string).collect())
+            })
     }
 }
 
@@ -40,6 +84,15 @@ mod tests {
         };
         assert_eq!((dialect.delimiter, dialect.header_row), (';', 1));
         assert_eq!(options.mapping.columns.len(), 1);
+    }
+
+    #[test]
+    fn what_was_said_of_a_whole_file_is_kept() {
+        let stored = r#"{"json":{"layout":"lines"},"header":["a"],"mapping":{"columns":[]},"region":null,"tags":["VIP"],"said":{"header_row":2}}"#;
+        let options: ImportOptions = serde_json::from_str(stored).unwrap();
+        assert_eq!(options.tags, ["VIP"]);
+        assert_eq!(options.said.header_row, Some(2));
+        assert_eq!(serde_json::to_string(&options).unwrap(), stored);
     }
 
     #[test]

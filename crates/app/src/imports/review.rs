@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::mapping::Binding;
-use rollbook_sources::file::FileOptions;
 use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState};
 use rollbook_store::sources::Source;
 use rollbook_store::{StoreError, Timestamp};
@@ -32,6 +31,7 @@ use crate::imports::preview::{RowVerdict, preview};
 use crate::imports::review::details::{Details, Writer};
 use crate::imports::review::groups::{Group, Groups};
 use crate::imports::run::source_of;
+use crate::imports::said::Said;
 use crate::imports::stream;
 
 /// Reviews that are kept. The one that was not looked at for longest goes first.
@@ -221,8 +221,8 @@ async fn options_of(
         return Ok((json.clone(), read(json)?));
     }
     let path = file_of(app, import);
-    let told = FileOptions::default();
-    let seen = intake::inspect(app, source, &path, &import.file_name, &told).await?;
+    let nothing = Said::default();
+    let seen = intake::inspect(app, source, &path, &import.file_name, &nothing).await?;
     let import = intake::save(app, source, import, &seen.options).await?;
     let json = import.options.unwrap_or_default();
     let options = read(&json)?;

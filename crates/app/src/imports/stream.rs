@@ -8,14 +8,13 @@ use rollbook_engine::candidate::Candidate;
 use rollbook_engine::issue::Issue;
 use rollbook_engine::mapping::Binding;
 use rollbook_engine::normalise::Normaliser;
-use rollbook_engine::record::Header;
 use rollbook_sources::csv::CsvRecord;
 use rollbook_sources::file::{FileError, RecordFile, RecordSource};
 use rollbook_store::commit::{Delivery, Payload};
 use rollbook_store::sources::Source;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
-use crate::app::{App, locale};
+use crate::app::App;
 use crate::imports::edits::Edits;
 use crate::imports::intake::{IntakeError, blocking};
 use crate::imports::options::ImportOptions;
@@ -97,17 +96,7 @@ pub(crate) async fn bind(
 ) -> Result<Binding, IntakeError> {
     let schema = app.schema(source.workspace).await?;
     let settings = app.settings(source.workspace).await?;
-    let mut locale = locale(&settings, source);
-    if options.region.is_some() {
-        locale.region.clone_from(&options.region);
-    }
-    let header = Header {
-        names: options.header.clone(),
-    };
-    options
-        .mapping
-        .bind(&header, &schema, &locale)
-        .map_err(|errors| IntakeError::Mapping(errors.iter().map(ToString::to_string).collect()))
+    options.bind(&schema, &settings, source)
 }
 
 /// Chunks of normalised records, in file order.

@@ -24,7 +24,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub use self::column::{DateDecision, DateEvidence, DateWitness, parse_in_column};
+pub use self::column::{DateDecision, DateEvidence, DateQuestion, DateWitness, parse_in_column};
 pub use self::declared::{DateFormat, parse_declared};
 use crate::issue::Problem;
 

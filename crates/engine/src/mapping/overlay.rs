@@ -45,14 +45,12 @@ impl Mapping {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapping::WriteMode;
 
     fn mapping(entries: &[(&str, Option<&str>)]) -> Mapping {
         let columns = entries.iter().map(|(column, field)| ColumnMapping {
             column: (*column).to_owned(),
             field: field.map(str::to_owned),
-            write: WriteMode::Replace,
-            date_order: None,
+            ..ColumnMapping::default()
         });
         Mapping {
             columns: columns.collect(),

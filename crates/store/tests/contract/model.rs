@@ -51,6 +51,7 @@ fn list(texts: &'static [&'static str]) -> impl Strategy<Value = Given> {
     prop_oneof![
         8 => vec(one_of(texts), 1..3).prop_map(|texts| Given::Set(Value::Many(texts.into()))),
         2 => vec(one_of(texts), 1..3).prop_map(|texts| Given::Add(texts.into())),
+        1 => vec(one_of(texts), 1..3).prop_map(|texts| Given::Fill(Value::Many(texts.into()))),
         1 => Just(Given::Clear),
     ]
 }

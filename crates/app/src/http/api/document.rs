@@ -183,6 +183,7 @@ mod tests {
             "patch /imports/{id}/rows/{row}",
             "post /imports/{id}/fixes",
             "delete /imports/{id}/edits",
+            "get /imports/{id}/columns/{column}/check",
             "get /contacts",
             "get /contacts/export",
             "get /contacts/{id}",

@@ -13,9 +13,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
-use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
-use rollbook_sources::csv::CsvOptions;
-use rollbook_sources::file::{FileOptions, Reading};
+use rollbook_engine::mapping::{ColumnMapping, Mapping};
+use rollbook_sources::file::Reading;
 use rollbook_store::StoreError;
 use rollbook_store::imports::{Import, ImportId, ImportState};
 use rollbook_store::sources::Source;
@@ -24,6 +23,7 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use utoipa::ToSchema;
 
+use crate::access::checked_region;
 use crate::clock;
 use crate::export::Format;
 use crate::http::api::Api;
@@ -35,6 +35,7 @@ use crate::http::error::{
 use crate::imports::failed_rows::FailedRows;
 use crate::imports::intake::{self, Inspection, IntakeError, take_in};
 use crate::imports::options::ImportOptions;
+use crate::imports::said::Said;
 use crate::wire::{ImportJson, ImportStateSchema, MappingSchema, TotalsJson};
 
 /// The source of uploads where nobody names one.
@@ -70,6 +71,18 @@ pub(crate) struct UploadSchema {
     /// The row that is the header: of a spreadsheet as it numbers them, of text counting rows that are not blank; 0 for
     /// none. Found out if left out.
     header_row: Option<u64>,
+    /// The encoding of a text file, for example `windows-1252`. Found out if left out.
+    encoding: Option<String>,
+    /// What separates the cells of a text file: a character, or `tab`, `comma`, `semicolon`, `pipe`, `space`.
+    delimiter: Option<String>,
+    /// What its cells are quoted with: a character, or `none`.
+    quote: Option<String>,
+    /// The region of its phone numbers without a country code, as ISO 3166 alpha-2; the source's if left out.
+    #[schema(example = "DE")]
+    region: Option<String>,
+    /// Tags that are added to every contact of the file, with commas between them.
+    #[schema(example = "Autumn fair, VIP")]
+    tags: Option<String>,
     /// `false` stores the file and answers what its columns hold; `true`, the default, runs the import.
     run: Option<bool>,
 }
@@ -103,12 +116,16 @@ pub(crate) struct InspectionJson {
     delimiter: Option<String>,
     /// The sheet of a spreadsheet.
     sheet: Option<String>,
+    /// The sheets that it could be.
+    sheets: Vec<String>,
     /// The row that is the header; 0 if there is none.
     header_row: Option<u64>,
     /// Records that were looked at, at most.
     sampled: usize,
     /// One entry a column.
     columns: Vec<ColumnJson>,
+    /// The cells of the first records.
+    rows: Vec<Vec<String>>,
     /// The guessed mapping, to be corrected and sent with `POST /imports/{id}/start`.
     #[schema(value_type = MappingSchema)]
     mapping: Mapping,
@@ -146,17 +163,100 @@ pub(crate) struct StartJson {
     /// The row that is the header; found out if left out.
     #[serde(default)]
     header_row: Option<u64>,
+    /// The encoding of a text file; found out if left out.
+    #[serde(default)]
+    encoding: Option<String>,
+    /// What separates the cells of a text file; found out if left out.
+    #[serde(default)]
+    delimiter: Option<String>,
+    /// What its cells are quoted with, or `none`; found out if left out.
+    #[serde(default)]
+    quote: Option<String>,
+    /// The region of its phone numbers without a country code; the source's if left out.
+    #[serde(default)]
+    #[schema(example = "DE")]
+    region: Option<String>,
+    /// Tags that are added to every contact of the file.
+    #[serde(default)]
+    tags: Option<Vec<String>>,
 }
 
-/// What is said about how a file is read.
-fn told(sheet: Option<String>, header_row: Option<u64>) -> FileOptions {
-    FileOptions {
-        csv: CsvOptions {
-            header_row,
-            ..CsvOptions::default()
-        },
-        sheet,
-        ..FileOptions::default()
+/// What is said about an import; the rest is found out, or stands as it was stored.
+#[derive(Debug, Default)]
+struct Choices {
+    said: Said,
+    mapping: Option<Mapping>,
+    region: Option<String>,
+    tags: Option<Vec<String>>,
+}
+
+impl Choices {
+    /// Takes one by its name; false if no choice has that name.
+    fn take(&mut self, name: &str, text: &str) -> Result<bool, Problem> {
+        match name {
+            "region" => {
+                self.region = checked_region(text)
+                    .map_err(|error| wrong_part(&format!("`region`: {error}")))?;
+            }
+            "tags" => {
+                let tags = self.tags.get_or_insert_default();
+                tags.extend(
+                    [text.to_owned()]
+                        .into_iter()
+                        .filter(|tags| !tags.trim().is_empty()),
+                );
+            }
+            "mapping" if text.trim().is_empty() => {}
+            "mapping" => {
+                let json = serde_json::from_str(text).map_err(|error| {
+                    Problem::new(
+                        Kind::Mapping,
+                        format!("the part `mapping` is not JSON: {error}"),
+                    )
+                })?;
+                self.mapping = Some(mapping_of(json)?);
+            }
+            name => {
+                return self
+                    .said
+                    .take(name, text)
+                    .map_err(|error| wrong_part(&format!("`{name}`: {error}")));
+            }
+        }
+        Ok(true)
+    }
+
+    fn of(start: StartJson) -> Result<Choices, Problem> {
+        let mut choices = Choices {
+            mapping: match start.mapping {
+                None | Some(serde_json::Value::Null) => None,
+                Some(mapping) => Some(mapping_of(mapping)?),
+            },
+            tags: start.tags,
+            ..Choices::default()
+        };
+        choices.said.header_row = start.header_row;
+        for (name, text) in [
+            ("sheet", start.sheet),
+            ("encoding", start.encoding),
+            ("delimiter", start.delimiter),
+            ("quote", start.quote),
+            ("region", start.region),
+        ] {
+            choices.take(name, &text.unwrap_or_default())?;
+        }
+        Ok(choices)
+    }
+
+    /// Lets what was said win.
+    fn apply(self, options: &mut ImportOptions) {
+        if let Some(mapping) = self.mapping {
+            options.mapping = mapping;
+        }
+        if let Some(tags) = self.tags {
+            options.tags = tags;
+        }
+        options.region = self.region.or(options.region.take());
     }
 }
 
@@ -204,9 +304,11 @@ impl InspectionJson {
             encoding,
             delimiter,
             sheet,
+            sheets: inspection.sheets,
             header_row,
             sampled: inspection.sampled,
             columns: columns.collect(),
+            rows: inspection.rows,
             mapping: inspection.options.mapping,
         }
     }
@@ -257,11 +359,11 @@ pub(crate) async fn upload(
     .await?;
     let (import_id, id) = (import.id, import.id.to_string());
     let outcome = if parts.run {
-        begin(&api, &source, import, parts.mapping, &parts.told)
+        begin(&api, &source, import, parts.choices)
             .await
             .map(|import| (import, None))
     } else {
-        look(&api, &source, import, &parts.told).await
+        look(&api, &source, import, &parts.choices.said).await
     };
     let (import, inspection) = match outcome {
         Ok(outcome) => outcome,
@@ -311,27 +413,26 @@ async fn begin(
     api: &Api,
     source: &Source,
     mut import: Import,
-    mapping: Option<Mapping>,
-    told: &FileOptions,
+    choices: Choices,
 ) -> Result<Import, Problem> {
-    let mut options = options_of(api, source, &mut import, told).await?;
-    if let Some(mapping) = mapping {
-        options.mapping = mapping;
-    }
+    let mut options = options_of(api, source, &mut import, &choices.said).await?;
+    choices.apply(&mut options);
     Ok(intake::start(&api.app, source, &import, &options).await?)
 }
 
 /// How the file was read when a person looked at it, or is guessed to be read.
-async fn options_of(
+pub(super) async fn options_of(
     api: &Api,
     source: &Source,
     import: &mut Import,
-    told: &FileOptions,
+    said: &Said,
 ) -> Result<ImportOptions, Problem> {
-    if let Some(options) = &import.options {
+    if let Some(options) = &import.options
+        && said.is_nothing()
+    {
         return serde_json::from_str(options).map_err(|error| Problem::internal(&error));
     }
-    let inspection = intake::look(&api.app, source, import, told).await?;
+    let inspection = intake::look(&api.app, source, import, said).await?;
     Ok(inspection.options)
 }
 
@@ -339,9 +440,9 @@ async fn look(
     api: &Api,
     source: &Source,
     mut import: Import,
-    told: &FileOptions,
+    said: &Said,
 ) -> Result<(Import, Option<Inspection>), Problem> {
-    let inspection = intake::look(&api.app, source, &mut import, told).await?;
+    let inspection = intake::look(&api.app, source, &mut import, said).await?;
     Ok((import, Some(inspection)))
 }
 
@@ -363,15 +464,7 @@ pub(crate) async fn start(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    let StartJson {
-        mapping,
-        sheet,
-        header_row,
-    } = settings_or_default(request).await?;
-    let mapping = match mapping {
-        None | Some(serde_json::Value::Null) => None,
-        Some(mapping) => Some(mapping_of(mapping)?),
-    };
+    let choices = Choices::of(settings_or_default(request).await?)?;
     let import = get(&api, &caller, &id).await?;
     let sources = api.sources(&caller).await?;
     let source = sources
@@ -380,7 +473,7 @@ pub(crate) async fn start(
     if source.paused {
         return Err(Problem::source_paused(&source.settings.name));
     }
-    let import = begin(&api, source, import, mapping, &told(sheet, header_row)).await?;
+    let import = begin(&api, source, import, choices).await?;
     Ok((StatusCode::ACCEPTED, json(&api, &caller, &import).await?))
 }
 
@@ -564,8 +657,7 @@ pub(crate) fn mapping_of(json: serde_json::Value) -> Result<Mapping, Problem> {
     let columns = pairs.into_iter().map(|(column, field)| ColumnMapping {
         column,
         field,
-        write: WriteMode::Replace,
-        date_order: None,
+        ..ColumnMapping::default()
     });
     Ok(Mapping {
         columns: columns.collect(),
@@ -577,8 +669,7 @@ struct Parts {
     file: NamedTempFile,
     file_name: String,
     source: Option<String>,
-    mapping: Option<Mapping>,
-    told: FileOptions,
+    choices: Choices,
     run: bool,
 }
 
@@ -586,8 +677,7 @@ impl Parts {
     async fn read(api: &Api, mut multipart: Multipart) -> Result<Parts, Problem> {
         let mut file = None;
         let mut source = None;
-        let mut mapping = None;
-        let (mut sheet, mut header_row) = (None, None);
+        let mut choices = Choices::default();
         let mut run = true;
         while let Some(part) = patient(multipart.next_field()).await? {
             match part.name().unwrap_or_default() {
@@ -601,29 +691,6 @@ impl Parts {
                 "source" => {
                     source = Some(text(part).await?).filter(|text| !text.trim().is_empty());
                 }
-                "mapping" => {
-                    let text = text(part).await?;
-                    if !text.trim().is_empty() {
-                        let json = serde_json::from_str(&text).map_err(|error| {
-                            Problem::new(
-                                Kind::Mapping,
-                                format!("the part `mapping` is not JSON: {error}"),
-                            )
-                        })?;
-                        mapping = Some(mapping_of(json)?);
-                    }
-                }
-                "sheet" => {
-                    sheet = Some(text(part).await?).filter(|text| !text.trim().is_empty());
-                }
-                "header_row" => {
-                    header_row = match text(part).await?.trim() {
-                        "" => None,
-                        number => Some(number.parse().map_err(|_| {
-                            wrong_part("`header_row` is not a whole number; count rows from 1")
-                        })?),
-                    };
-                }
                 "run" => {
                     run = match text(part).await?.trim() {
                         "true" | "1" | "" => true,
@@ -632,10 +699,14 @@ impl Parts {
                     };
                 }
                 other => {
-                    return Err(wrong_part(&format!(
-                        "`{}` is not a part of an upload; use `file`, `source`, `mapping`, `sheet`, `header_row`, `run`",
-                        shortened(other)
-                    )));
+                    let name = other.to_owned();
+                    if !choices.take(&name, &text(part).await?)? {
+                        return Err(wrong_part(&format!(
+                            "`{}` is not a part of an upload; use `file`, `source`, `mapping`, `sheet`, `header_row`, \
+                             `encoding`, `delimiter`, `quote`, `region`, `tags`, `run`",
+                            shortened(&name)
+                        )));
+                    }
                 }
             }
         }
@@ -646,8 +717,7 @@ impl Parts {
             file,
             file_name,
             source,
-            mapping,
-            told: told(sheet, header_row),
+            choices,
             run,
         })
     }

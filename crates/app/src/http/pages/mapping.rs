@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use rollbook_engine::field::date::DateOrder;
 use rollbook_engine::mapping::{ColumnMapping, Mapping, WriteMode};
 use rollbook_engine::schema::{FieldDef, FieldId, FieldKind, Schema};
-use rollbook_sources::file::{FileOptions, Reading};
+use rollbook_sources::file::Reading;
 use rollbook_store::imports::Import;
 
 use crate::app::App;
@@ -23,6 +23,7 @@ use crate::http::pages::show::{When, bytes, count, counted, sentence};
 use crate::http::session::Person;
 use crate::imports::intake::{self, Column, Inspection, IntakeError};
 use crate::imports::options::ImportOptions;
+use crate::imports::said::Said;
 use crate::imports::summary;
 
 /// How many columns can be mapped on the page; a file with more keeps what was guessed for the rest.
@@ -97,7 +98,7 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     person.must_import()?;
     let source = source_of(app, person, &import).await?;
-    let inspection = match intake::look(app, &source, &mut import, &FileOptions::default()).await {
+    let inspection = match intake::look(app, &source, &mut import, &Said::default()).await {
         Ok(inspection) => inspection,
         Err(IntakeError::Store(error)) => return Err(error.into()),
         Err(error) => return unreadable(app, person, &import, &error).await,
@@ -117,7 +118,7 @@ pub(super) async fn start(
     let mut import = find_import(&app, &person, &id).await?;
     let there = Redirect::to(&format!("/imports/{}", import.id)).into_response();
     let source = source_of(&app, &person, &import).await?;
-    let inspection = match intake::look(&app, &source, &mut import, &FileOptions::default()).await {
+    let inspection = match intake::look(&app, &source, &mut import, &Said::default()).await {
         Ok(inspection) => inspection,
         Err(IntakeError::Store(error)) => return Err(error.into()),
         Err(error) => return unreadable(&app, &person, &import, &error).await,
@@ -384,6 +385,7 @@ impl Chosen {
                     field: chosen.field.clone(),
                     write: chosen.write,
                     date_order: chosen.date_order,
+                    blank: guessed.blank,
                 })
                 .collect(),
         }

@@ -55,6 +55,15 @@ pub enum DateDecision {
     },
 }
 
+/// What a person has to say about a column of which several orders suit all values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DateQuestion {
+    /// A value that could mean several days.
+    pub value: String,
+    /// What it means in each order that suits the column; orders that make the same of it are one.
+    pub answers: Vec<(DateOrder, PartialDate)>,
+}
+
 impl DateEvidence {
     /// How many decisive values it takes before a few others may be called mistakes.
     pub const DECISIVE_VALUES: u64 = 50;
@@ -115,6 +124,32 @@ impl DateEvidence {
             (open, Some(fallback)) if open.contains(&fallback) => DateDecision::Decided(fallback),
             _ => DateDecision::Ambiguous,
         }
+    }
+
+    /// What to ask where several orders suit all values.
+    pub fn question(&self) -> Option<DateQuestion> {
+        let open: Vec<DateOrder> = DateOrder::ALL
+            .into_iter()
+            .filter(|&order| self.against(order) == 0)
+            .collect();
+        let witnesses = self.seen.iter().skip(1);
+        witnesses
+            .filter_map(|seen| seen.witness.as_deref())
+            .find_map(|value| {
+                let mut answers: Vec<(DateOrder, PartialDate)> = Vec::new();
+                for &order in &open {
+                    let read = super::parse(value, Some(order), DateOptions::default());
+                    if let Ok(date) = read
+                        && answers.iter().all(|(_, known)| *known != date)
+                    {
+                        answers.push((order, date));
+                    }
+                }
+                (answers.len() > 1).then(|| DateQuestion {
+                    value: value.to_owned(),
+                    answers,
+                })
+            })
     }
 
     /// No order suits all values; perhaps one suits nearly all.

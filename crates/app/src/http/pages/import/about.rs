@@ -2,7 +2,7 @@
 //! and mapped.
 
 use rollbook_engine::field::date::DateOrder;
-use rollbook_engine::mapping::{ColumnMapping, WriteMode};
+use rollbook_engine::mapping::{BlankRule, ColumnMapping, WriteMode};
 use rollbook_engine::schema::{FieldKind, Schema};
 use rollbook_sources::file::Reading;
 use rollbook_store::StoreError;
@@ -189,6 +189,9 @@ fn reading(options: &ImportOptions) -> Vec<(&'static str, String)> {
     if let Some(region) = &options.region {
         facts.push(("Phone region", region.clone()));
     }
+    if !options.tags.is_empty() {
+        facts.push(("Tags", options.tags.join(", ")));
+    }
     facts
 }
 
@@ -202,11 +205,15 @@ fn mapped(
     let mut rules = Vec::new();
     if let (Some(entry), Some(key)) = (entry, field) {
         let kind = schema.by_key(key).map(|field| &field.kind);
-        if kind.is_some_and(FieldKind::is_list) {
-            rules.push(match entry.write {
-                WriteMode::Replace => "replaces what was there".to_owned(),
-                WriteMode::Add => "added to what was there".to_owned(),
-            });
+        let is_list = kind.is_some_and(FieldKind::is_list);
+        match entry.write {
+            WriteMode::Replace if is_list => rules.push("replaces what was there".to_owned()),
+            WriteMode::Add if is_list => rules.push("added to what was there".to_owned()),
+            WriteMode::OnlyIfEmpty => rules.push("only where there was none".to_owned()),
+            WriteMode::Replace | WriteMode::Add => {}
+        }
+        if entry.blank == BlankRule::Clear {
+            rules.push("blank cells cleared it".to_owned());
         }
         if let Some(order) = entry.date_order {
             rules.push(format!("dates as {}", order_words(order)));
