@@ -18,6 +18,7 @@ mod replay;
 mod serve;
 mod source;
 mod terminal;
+mod undo;
 mod user;
 mod workspace;
 
@@ -47,7 +48,7 @@ Exit codes:
   0  done, no failed rows
   1  could not run
   2  bad arguments
-  3  done, some rows failed"
+  3  done, some rows failed, or an undo kept something"
 )]
 struct Cli {
     #[command(flatten)]
@@ -62,6 +63,7 @@ enum Command {
     Import(import::Import),
     #[command(subcommand)]
     Imports(imports::Imports),
+    Undo(undo::Undo),
     Log(log::Log),
     Replay(replay::Replay),
     #[command(subcommand)]
@@ -157,6 +159,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Serve(command) => command.run(config).await,
         Command::Import(command) => command.run(config).await,
         Command::Imports(command) => command.run(config).await,
+        Command::Undo(command) => command.run(config).await,
         Command::Log(command) => command.run(config).await,
         Command::Replay(command) => command.run(config).await,
         Command::Contacts(command) => command.run(config).await,

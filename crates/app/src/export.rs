@@ -171,6 +171,7 @@ fn write_attempt(
     };
     let action = match json.action {
         Some(rollbook_engine::attempt::Action::Created) => "Created",
+        Some(rollbook_engine::attempt::Action::Removed) => "Removed",
         Some(rollbook_engine::attempt::Action::Updated) => "Updated",
         None => "",
     };

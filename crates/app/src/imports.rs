@@ -14,3 +14,4 @@ pub(crate) mod run;
 pub(crate) mod said;
 pub(crate) mod stream;
 pub(crate) mod summary;
+pub(crate) mod undo;

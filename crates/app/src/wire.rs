@@ -63,7 +63,7 @@ pub(crate) struct AttemptJson {
     /// `success`, `warning` or `failure`.
     #[schema(value_type = ResultSchema)]
     pub(crate) result: ImportResult,
-    /// `created`, `updated` or null.
+    /// `created`, `updated`, `removed` or null.
     #[schema(value_type = Option<ActionSchema>)]
     pub(crate) action: Option<Action>,
     /// For updates what found the contact: `external_id`, `phone`, `email`; else null.
@@ -89,7 +89,7 @@ pub(crate) struct AttemptJson {
     pub(crate) import_id: Option<String>,
     /// The row in the import, from 1.
     pub(crate) row: Option<u64>,
-    /// The contact that was created or updated.
+    /// The contact that was created, updated or removed, or that an undo left as it is.
     #[schema(example = "1")]
     pub(crate) contact_id: Option<String>,
     /// Why something could not be used.
@@ -101,7 +101,7 @@ pub(crate) struct AttemptJson {
     /// What changed.
     #[schema(value_type = Vec<ChangeSchema>)]
     pub(crate) changes: Vec<Change>,
-    /// The attempt that this one repeats.
+    /// The attempt that this one repeats or takes back.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uuid")]
     pub(crate) replay_of: Option<String>,
@@ -239,6 +239,9 @@ pub(crate) struct ImportJson {
     /// The import that it continues, replays or undoes.
     #[schema(format = "uuid")]
     pub(crate) parent: Option<String>,
+    /// The undo that takes this import back, or did.
+    #[schema(format = "uuid")]
+    pub(crate) undone_by: Option<String>,
     /// Where it is on its way.
     #[schema(value_type = ImportStateSchema)]
     pub(crate) state: &'static str,
@@ -270,7 +273,7 @@ pub(crate) struct ImportJson {
     pub(crate) error: Option<String>,
     /// Records in the file, once counted.
     pub(crate) expected_records: Option<u64>,
-    /// Counts so far: `created + updated + failed = records`.
+    /// Counts so far: `created + updated + removed + failed = records`.
     pub(crate) totals: TotalsJson,
     /// Records without any identifier that created a contact: a re-upload would create them again.
     pub(crate) without_identifier: u64,
@@ -290,6 +293,8 @@ pub(crate) struct TotalsJson {
     pub(crate) updated: u64,
     /// Contacts found that stood so already; they count within `updated`.
     pub(crate) unchanged: u64,
+    /// Contacts removed; only an undo removes any.
+    pub(crate) removed: u64,
     /// Records of which something was left out; they count within `created` and `updated`.
     pub(crate) warnings: u64,
     /// Records of which nothing was written.
@@ -303,6 +308,7 @@ impl From<Totals> for TotalsJson {
             created: totals.created,
             updated: totals.updated,
             unchanged: totals.unchanged,
+            removed: totals.removed,
             warnings: totals.warnings,
             failed: totals.failed,
         }
@@ -316,6 +322,7 @@ impl ImportJson {
             id: import.id.to_string(),
             kind: import.kind.key(),
             parent: import.parent.map(|parent| parent.to_string()),
+            undone_by: import.undone_by.map(|id| id.to_string()),
             state: import.state.key(),
             source: sources.name(import.source),
             file_name: import.file_name.clone(),
@@ -351,12 +358,13 @@ mod described {
         Failure,
     }
 
-    /// What was done to a contact. A failure performs nothing.
+    /// What was done to a contact; only an undo removes one. A failure performs nothing.
     #[derive(ToSchema)]
     #[schema(as = Action, rename_all = "snake_case")]
     pub(crate) enum ActionSchema {
         Created,
         Updated,
+        Removed,
     }
 
     /// The kinds of identifier, in the order in which they are tried.

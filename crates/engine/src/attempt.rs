@@ -28,6 +28,8 @@ pub enum Action {
     Created,
     /// A contact was found and updated, possibly with no changes.
     Updated,
+    /// A contact was removed, because the import that created it was undone.
+    Removed,
 }
 
 /// Result, action and matched on: the columns of the log.
@@ -95,6 +97,11 @@ impl Shown {
         }
     }
 
+    /// What to show for an undone attempt: the contact that it wrote.
+    pub(crate) fn of_contact(contact: &Contact, policy: &Policy) -> Shown {
+        Shown::of(&Candidate::default(), Some(contact), policy)
+    }
+
     /// What to show for a record that was rejected.
     pub(crate) fn of_rejected(candidate: &Candidate) -> Shown {
         let raw = |key: &str| {
@@ -120,8 +127,8 @@ fn first(candidate: &Candidate, field: FieldId) -> Option<Text> {
         .cloned()
 }
 
-/// Counts of an import. `created + updated + failed == records`; `unchanged` counts within `updated`, `warnings`
-/// within `created` and `updated`.
+/// Counts of an import. `created + updated + removed + failed == records`; `unchanged` counts within `updated`,
+/// `warnings` within `created` and `updated`. An undo creates nothing; only an undo removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// Records read.
@@ -132,6 +139,8 @@ pub struct Totals {
     pub updated: u64,
     /// Contacts found that stood so already.
     pub unchanged: u64,
+    /// Contacts removed.
+    pub removed: u64,
     /// Records of which something was left out.
     pub warnings: u64,
     /// Records of which nothing was written.
@@ -144,12 +153,13 @@ impl Totals {
         self.records += 1;
         match step.verdict {
             Verdict::Create { .. } => self.created += 1,
-            Verdict::Update { .. } => self.updated += 1,
+            Verdict::Update { .. } | Verdict::Restore { .. } => self.updated += 1,
             Verdict::Keep { .. } => {
                 self.updated += 1;
                 self.unchanged += 1;
             }
-            Verdict::Reject => self.failed += 1,
+            Verdict::Remove { .. } => self.removed += 1,
+            Verdict::Reject | Verdict::Leave { .. } => self.failed += 1,
         }
         if step.outcome().result == ImportResult::Warning {
             self.warnings += 1;
@@ -162,6 +172,7 @@ impl Totals {
         self.created += other.created;
         self.updated += other.updated;
         self.unchanged += other.unchanged;
+        self.removed += other.removed;
         self.warnings += other.warnings;
         self.failed += other.failed;
     }

@@ -27,6 +27,15 @@ pub(crate) struct Edit {
 }
 
 impl Edit {
+    /// A field is to go from one value to another.
+    pub(crate) fn new(field: FieldId, before: Option<Value>, after: Option<Value>) -> Edit {
+        Edit {
+            field,
+            before,
+            after,
+        }
+    }
+
     /// Whether the field can find a contact.
     pub(crate) fn is_of_identifier(&self) -> bool {
         IdentifierKind::ALL
@@ -132,7 +141,7 @@ fn merged(field: FieldId, before: Option<&Value>, given: &Given) -> Option<Value
 }
 
 /// Whether two values of a field are the same to its users.
-fn same(field: FieldId, before: Option<&Value>, after: Option<&Value>) -> bool {
+pub(crate) fn same(field: FieldId, before: Option<&Value>, after: Option<&Value>) -> bool {
     match (before, after) {
         (None, None) => true,
         (Some(before), Some(after)) => {

@@ -107,6 +107,23 @@ pub enum Problem {
         /// Who.
         by: String,
     },
+    /// An undo leaves a field or a contact as it is.
+    UndoKept(Kept),
+}
+
+/// Why an undo leaves something as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kept {
+    /// Somebody wrote the field after the import.
+    FieldChanged,
+    /// Somebody wrote the contact after the import had created it.
+    ContactChanged,
+    /// The contact is gone.
+    ContactGone,
+    /// The workspace has no such field any more.
+    FieldGone,
+    /// The log does not say any more what was changed.
+    Erased,
 }
 
 impl Problem {
@@ -136,6 +153,11 @@ impl Problem {
             Problem::SourcePaused => "source.paused",
             Problem::RecordTooLarge { .. } => "record.too_large",
             Problem::RecordDropped { .. } => Issue::DROPPED,
+            Problem::UndoKept(Kept::FieldChanged) => "undo.field_changed",
+            Problem::UndoKept(Kept::ContactChanged) => "undo.contact_changed",
+            Problem::UndoKept(Kept::ContactGone) => "undo.contact_gone",
+            Problem::UndoKept(Kept::FieldGone) => "undo.field_gone",
+            Problem::UndoKept(Kept::Erased) => "undo.erased",
         }
     }
 
@@ -219,6 +241,25 @@ impl Problem {
             }
             Problem::RecordDropped { by } => {
                 format!("The record was left out by {by} in the review. Import it again if it should be kept.")
+            }
+            Problem::UndoKept(Kept::FieldChanged) if value.0.is_empty() => {
+                "The value was removed after the import, so it stays blank. Enter it by hand if it is missing.".to_owned()
+            }
+            Problem::UndoKept(Kept::FieldChanged) => {
+                format!("{value} was written after the import, so it stays. Change it by hand if it is wrong.")
+            }
+            Problem::UndoKept(Kept::ContactChanged) => {
+                "The contact was changed after the import had created it, so it stays as it is. Remove it by hand if nobody needs it."
+                    .to_owned()
+            }
+            Problem::UndoKept(Kept::ContactGone) => {
+                "The contact was removed after the import, so there is nothing to restore.".to_owned()
+            }
+            Problem::UndoKept(Kept::FieldGone) => format!(
+                "The field was removed after the import, so {value} cannot be restored. Make the field again to enter it by hand."
+            ),
+            Problem::UndoKept(Kept::Erased) => {
+                "What this record changed was erased from the log, so it cannot be restored.".to_owned()
             }
         }
     }
@@ -311,8 +352,24 @@ impl Note {
     pub fn erased() -> Note {
         Note {
             field: None,
-            code: "record.erased".into(),
+            code: Note::ERASED.into(),
             message: "What this record said was erased.".into(),
+        }
+    }
+
+    /// The code of [`Note::erased`].
+    pub const ERASED: &str = "record.erased";
+
+    /// What an undo takes back.
+    pub fn undo_of(file_name: &str, row: Option<u64>) -> Note {
+        let message = match row {
+            Some(row) => format!("Takes back what row {row} of {file_name} did."),
+            None => format!("Takes back what a record of {file_name} did."),
+        };
+        Note {
+            field: None,
+            code: "undo.of".into(),
+            message: message.into(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! owner in here is free. It moves along: a contact is taken in when it is created, and forgets the identifiers that a
 //! record replaces, so that each record sees what the records before it did.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
@@ -18,6 +18,8 @@ pub struct Known {
     contacts: HashMap<ContactId, Contact, RandomState>,
     owners: HashMap<Identifier, ContactId, RandomState>,
     written: HashMap<ContactId, Written, RandomState>,
+    /// Contacts that were removed, which stay so whatever is stored.
+    gone: HashSet<ContactId, RandomState>,
     moves: Vec<Move>,
 }
 
@@ -28,6 +30,8 @@ pub enum Written {
     Created,
     /// It was stored before.
     Updated,
+    /// It was stored before, and is to be no more.
+    Removed,
 }
 
 /// An identifier that a contact won or lost.
@@ -48,6 +52,8 @@ pub struct Writes {
     pub created: Vec<Contact>,
     /// Changed contacts in order of their numbers, as they are after the last record.
     pub updated: Vec<Contact>,
+    /// Contacts that are no more, in order of their numbers.
+    pub removed: Vec<ContactId>,
     /// What happened to identifiers, in order.
     pub moves: Vec<Move>,
 }
@@ -64,9 +70,9 @@ impl Known {
         self.owners.reserve(contacts * IdentifierKind::ALL.len());
     }
 
-    /// Takes in a stored contact; one that is known already keeps its newer state.
+    /// Takes in a stored contact; one that is known already keeps its newer state, and one that was removed stays so.
     pub fn add(&mut self, contact: Contact) {
-        if self.contacts.contains_key(&contact.id) {
+        if self.contacts.contains_key(&contact.id) || self.gone.contains(&contact.id) {
             return;
         }
         for identifier in contact.identifiers() {
@@ -124,6 +130,23 @@ impl Known {
         }
     }
 
+    /// Removes a known contact and frees its identifiers.
+    pub(crate) fn remove(&mut self, id: ContactId) {
+        let Some(contact) = self.contacts.remove(&id) else {
+            return;
+        };
+        for identifier in contact.identifiers() {
+            self.owners.remove(&identifier);
+            self.moves.push(Move {
+                identifier,
+                contact: id,
+                won: false,
+            });
+        }
+        self.gone.insert(id);
+        self.written.insert(id, Written::Removed);
+    }
+
     /// What is to be written.
     pub fn into_writes(mut self) -> Writes {
         let mut writes = Writes {
@@ -131,14 +154,14 @@ impl Known {
             ..Writes::default()
         };
         for (id, written) in self.written {
-            let Some(contact) = self.contacts.remove(&id) else {
-                continue;
-            };
-            match written {
-                Written::Created => writes.created.push(contact),
-                Written::Updated => writes.updated.push(contact),
+            match (written, self.contacts.remove(&id)) {
+                (Written::Created, Some(contact)) => writes.created.push(contact),
+                (Written::Updated, Some(contact)) => writes.updated.push(contact),
+                (Written::Removed, _) => writes.removed.push(id),
+                (Written::Created | Written::Updated, None) => {}
             }
         }
+        writes.removed.sort_unstable();
         writes.created.sort_unstable_by_key(|contact| contact.id);
         writes.updated.sort_unstable_by_key(|contact| contact.id);
         writes

@@ -26,3 +26,4 @@ pub mod policy;
 pub mod attempt;
 pub mod change;
 pub mod plan;
+pub mod undo;

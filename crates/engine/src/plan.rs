@@ -34,6 +34,21 @@ pub enum Verdict {
     },
     /// Nothing is done.
     Reject,
+    /// An undo gives a contact back what an import had changed.
+    Restore {
+        /// Its number.
+        contact: ContactId,
+    },
+    /// An undo removes a contact that an import had created.
+    Remove {
+        /// Its number.
+        contact: ContactId,
+    },
+    /// An undo leaves a contact as it is.
+    Leave {
+        /// Its number.
+        contact: ContactId,
+    },
 }
 
 /// One record's verdict, and why.
@@ -59,17 +74,22 @@ impl Step {
             Verdict::Update { matched_on, .. } | Verdict::Keep { matched_on, .. } => {
                 (Some(Action::Updated), Some(matched_on))
             }
-            Verdict::Reject => (None, None),
+            Verdict::Restore { .. } => (Some(Action::Updated), None),
+            Verdict::Remove { .. } => (Some(Action::Removed), None),
+            Verdict::Reject | Verdict::Leave { .. } => (None, None),
         };
         Outcome::new(action, matched_on, !self.issues.is_empty())
     }
 
-    /// The contact that was created, updated or kept.
+    /// The contact that was created, updated or kept, or that an undo had to do with.
     pub fn contact(&self) -> Option<ContactId> {
         match self.verdict {
             Verdict::Create { contact }
             | Verdict::Update { contact, .. }
-            | Verdict::Keep { contact, .. } => Some(contact),
+            | Verdict::Keep { contact, .. }
+            | Verdict::Restore { contact }
+            | Verdict::Remove { contact }
+            | Verdict::Leave { contact } => Some(contact),
             Verdict::Reject => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use rollbook_engine::issue::Problem;
+use rollbook_engine::issue::{Kept, Problem};
 
 /// Every problem with a value that has it. A new variant makes `rank` below fail to compile.
 fn problems() -> Vec<(Problem, &'static str)> {
@@ -84,6 +84,11 @@ fn problems() -> Vec<(Problem, &'static str)> {
             },
             "",
         ),
+        (Problem::UndoKept(Kept::FieldChanged), "Hamburg"),
+        (Problem::UndoKept(Kept::ContactChanged), ""),
+        (Problem::UndoKept(Kept::ContactGone), ""),
+        (Problem::UndoKept(Kept::FieldGone), "Gold"),
+        (Problem::UndoKept(Kept::Erased), ""),
     ]
 }
 
@@ -114,6 +119,11 @@ fn rank(problem: &Problem) -> usize {
         Problem::SourcePaused => 21,
         Problem::RecordTooLarge { .. } => 22,
         Problem::RecordDropped { .. } => 23,
+        Problem::UndoKept(Kept::FieldChanged) => 24,
+        Problem::UndoKept(Kept::ContactChanged) => 25,
+        Problem::UndoKept(Kept::ContactGone) => 26,
+        Problem::UndoKept(Kept::FieldGone) => 27,
+        Problem::UndoKept(Kept::Erased) => 28,
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Delivery {
     pub row: Option<u64>,
     /// The sender's key, if it gave one.
     pub idempotency: Option<Idempotency>,
-    /// The attempt that this one repeats.
+    /// The attempt that this one repeats or takes back.
     pub replay_of: Option<AttemptId>,
 }
 

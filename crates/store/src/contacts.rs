@@ -51,6 +51,16 @@ pub trait Contacts {
         id: ContactId,
     ) -> Result<Option<StoredContact>, StoreError>;
 
+    /// The contacts with these numbers, each once, in order; those that are gone are left out.
+    async fn contacts_by_number(
+        &self,
+        workspace: WorkspaceId,
+        ids: Vec<ContactId>,
+    ) -> Result<Vec<Contact>, StoreError>;
+
+    /// The highest number that a contact ever had; 0 before the first.
+    async fn last_contact(&self, workspace: WorkspaceId) -> Result<ContactId, StoreError>;
+
     /// A page of contacts, newest (highest number) first, with numbers below `before`.
     async fn contacts(
         &self,

@@ -167,6 +167,8 @@ pub struct Import {
     pub cancel_requested: bool,
     /// Counts up whenever rows of its file are edited before it runs.
     pub edits: u64,
+    /// The undo that takes it back, or did; not one that failed or was cancelled.
+    pub undone_by: Option<ImportId>,
 }
 
 /// Which imports. Every condition given must hold.

@@ -11,6 +11,7 @@ pub mod log;
 pub mod sources;
 mod sqlite;
 pub mod time;
+pub mod undo;
 pub mod workspaces;
 
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub trait Store:
     + imports::Imports
     + log::Log
     + sources::Sources
+    + undo::Undo
     + workspaces::Workspaces
     + Send
     + Sync

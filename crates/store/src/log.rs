@@ -52,7 +52,7 @@ pub struct Attempt {
     pub received_at: Timestamp,
     /// Success, warning or failure.
     pub result: ImportResult,
-    /// Created, updated, or none.
+    /// Created, updated, removed, or none.
     pub action: Option<Action>,
     /// For updates, what found the contact.
     pub matched_on: Option<IdentifierKind>,
@@ -64,7 +64,7 @@ pub struct Attempt {
     pub import: Option<ImportId>,
     /// Its row in the import.
     pub row: Option<u64>,
-    /// The contact it created or updated.
+    /// The contact it created, updated or removed, or that an undo left as it is.
     pub contact: Option<ContactId>,
     /// Why something could not be used.
     pub issues: Vec<Issue>,
@@ -74,7 +74,7 @@ pub struct Attempt {
     pub changes: Vec<Change>,
     /// The sender's idempotency key.
     pub idempotency_key: Option<String>,
-    /// The attempt that it repeats.
+    /// The attempt that it repeats or takes back.
     pub replay_of: Option<AttemptId>,
 }
 
@@ -95,7 +95,7 @@ pub struct LogFilter {
     pub matched_on: Option<IdentifierKind>,
     /// Of this import.
     pub import: Option<ImportId>,
-    /// That created or updated this contact.
+    /// About this contact.
     pub contact: Option<ContactId>,
     /// Containing this text.
     pub search: Option<Search>,

@@ -17,6 +17,7 @@ mod pack;
 mod readers;
 mod replays;
 mod sources;
+mod undo;
 mod workspaces;
 mod writer;
 

@@ -144,6 +144,8 @@ enum ActionFlag {
     Created,
     /// A contact was found and updated
     Updated,
+    /// A contact was removed by an undo
+    Removed,
 }
 
 /// Kinds of identifier as flags.
@@ -233,6 +235,7 @@ impl FilterFlags {
             action: self.action.map(|action| match action {
                 ActionFlag::Created => Action::Created,
                 ActionFlag::Updated => Action::Updated,
+                ActionFlag::Removed => Action::Removed,
             }),
             matched_on: self.matched_on.map(|kind| match kind {
                 MatchedOnFlag::ExternalId => IdentifierKind::ExternalId,
@@ -426,6 +429,7 @@ impl View {
             match attempt.action {
                 Some(Action::Created) => "created".to_owned(),
                 Some(Action::Updated) => "updated".to_owned(),
+                Some(Action::Removed) => "removed".to_owned(),
                 None => String::new(),
             },
             or_blank(&attempt.shown.name),

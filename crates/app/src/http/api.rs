@@ -14,6 +14,7 @@ mod records;
 mod replay;
 mod review;
 mod sources;
+pub(crate) mod undo;
 
 use std::sync::Arc;
 
@@ -129,6 +130,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(review::fix))
         .routes(routes!(review::undo))
         .routes(routes!(columns::check_column))
+        .routes(routes!(undo::preview, undo::start))
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::export))
         .routes(routes!(contacts::show))

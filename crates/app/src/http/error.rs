@@ -128,7 +128,11 @@ impl Kind {
                 "The idempotency key belongs to another body",
             ),
             Kind::Exists => (S::CONFLICT, "exists", "The name is used already"),
-            Kind::ImportState => (S::CONFLICT, "import-state", "The import is past this step"),
+            Kind::ImportState => (
+                S::CONFLICT,
+                "import-state",
+                "The import is not at this step",
+            ),
             Kind::Replay => (S::CONFLICT, "replay", "This cannot be replayed"),
             Kind::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Kind::MediaType => (

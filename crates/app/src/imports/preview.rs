@@ -11,7 +11,6 @@ use rollbook_engine::plan::{Step, Verdict, plan};
 use rollbook_engine::policy::Policy;
 use rollbook_store::StoreError;
 use rollbook_store::commit::Delivery;
-use rollbook_store::contacts::ContactFilter;
 use rollbook_store::sources::Source;
 use serde::{Deserialize, Serialize};
 
@@ -60,12 +59,15 @@ impl RowVerdict {
     pub(crate) fn of(step: &Step) -> RowVerdict {
         match step.verdict {
             Verdict::Create { .. } => RowVerdict::Created,
-            Verdict::Update { .. } => RowVerdict::Updated,
+            // Of a file there is nothing to restore or remove: only an undo does.
+            Verdict::Update { .. } | Verdict::Restore { .. } | Verdict::Remove { .. } => {
+                RowVerdict::Updated
+            }
             Verdict::Keep { .. } => RowVerdict::Unchanged,
             Verdict::Reject if step.issues.iter().any(|issue| issue.code == Issue::DROPPED) => {
                 RowVerdict::Dropped
             }
-            Verdict::Reject => RowVerdict::Failed,
+            Verdict::Reject | Verdict::Leave { .. } => RowVerdict::Failed,
         }
     }
 }
@@ -140,12 +142,8 @@ pub(crate) async fn preview(
 
 /// The highest number of a contact: new ones get higher ones, so that none is taken for a stored one.
 pub(crate) async fn last_contact(app: &App, source: &Source) -> Result<u64, StoreError> {
-    let newest = app
-        .store
-        .contacts(source.workspace, ContactFilter::default(), None, 1)
-        .await?;
-    let newest = newest.contacts.first();
-    Ok(newest.map_or(0, |stored| stored.contact.id.0))
+    let ContactId(last) = app.store.last_contact(source.workspace).await?;
+    Ok(last)
 }
 
 /// Who the rows of a file are about.
@@ -200,7 +198,10 @@ impl People {
             Verdict::Update { contact, .. } | Verdict::Keep { contact, .. } => {
                 self.maker(contact.0)
             }
-            Verdict::Reject => taken,
+            Verdict::Reject
+            | Verdict::Restore { .. }
+            | Verdict::Remove { .. }
+            | Verdict::Leave { .. } => taken,
         }
     }
 

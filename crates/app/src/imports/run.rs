@@ -16,7 +16,7 @@ use crate::imports::edits::Edits;
 use crate::imports::intake::{IntakeError, file_of};
 use crate::imports::options::ImportOptions;
 use crate::imports::replay::{self, ReplayError};
-use crate::imports::stream;
+use crate::imports::{stream, undo};
 
 /// How long a worker may be silent before another takes its import over, in milliseconds.
 pub(crate) const LEASE_MILLIS: i64 = 3_000;
@@ -67,10 +67,7 @@ pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Impor
             Err(ReplayError::Store(error)) => Err(error.into()),
             Err(error) => Ok(Ended::Failed(error.to_string())),
         },
-        ImportKind::Undo => Ok(Ended::Failed(format!(
-            "this version of Rollbook cannot run imports of the kind `{}`",
-            import.kind.key()
-        ))),
+        ImportKind::Undo => undo::take_back(app, &import, lease, &alive).await,
     };
     let ended = match ended {
         Ok(ended) => ended,
@@ -103,7 +100,7 @@ pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Impor
 }
 
 /// What stopped a run: the file, or the store.
-enum Stopped {
+pub(in crate::imports) enum Stopped {
     Intake(IntakeError),
     Run(RunError),
 }

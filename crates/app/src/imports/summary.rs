@@ -1,12 +1,20 @@
 //! What came of an import, in words: the same on pages, in the API and on the command line.
 
-use rollbook_engine::attempt::Totals;
 use rollbook_store::imports::{Import, ImportKind, ImportState};
 
 use crate::http::pages::show::{count, counted};
 
-/// `31 created, 2 updated, 11 failed`.
-pub(crate) fn counts(totals: &Totals) -> String {
+/// `31 created, 2 updated, 11 failed`; of an undo `31 removed, 2 restored, 1 kept`.
+pub(crate) fn counts(import: &Import) -> String {
+    let totals = &import.totals;
+    if import.kind == ImportKind::Undo {
+        return format!(
+            "{} removed, {} restored, {} kept",
+            count(totals.removed),
+            count(totals.updated),
+            count(totals.failed)
+        );
+    }
     format!(
         "{} created, {} updated, {} failed",
         count(totals.created),
@@ -18,7 +26,7 @@ pub(crate) fn counts(totals: &Totals) -> String {
 /// One or two sentences: `Stopped after 12,000 of 100,000 records: 11,950 created, 20 updated, 30 failed. What was
 /// written stays.`
 pub(crate) fn summary(import: &Import) -> String {
-    let counts = counts(&import.totals);
+    let counts = counts(import);
     let far = match import.expected_records {
         Some(expected) => format!(
             "{} of {}",
@@ -66,6 +74,7 @@ pub(crate) fn seconds(import: &Import) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use rollbook_engine::attempt::Totals;
     use rollbook_store::imports::ImportId;
     use rollbook_store::sources::SourceId;
     use rollbook_store::{Timestamp, WorkspaceId};
@@ -101,6 +110,7 @@ mod tests {
             without_identifier: 0,
             cancel_requested: false,
             edits: 0,
+            undone_by: None,
         }
     }
 
@@ -115,5 +125,20 @@ mod tests {
             "Stopped by an error before the first record; nothing was written."
         );
         assert_eq!(seconds(&import(ImportState::Done, 0)), Some(1));
+    }
+
+    #[test]
+    fn an_undo_says_what_it_took_back() {
+        let undo = Import {
+            kind: ImportKind::Undo,
+            totals: Totals {
+                records: 3,
+                removed: 2,
+                failed: 1,
+                ..Totals::default()
+            },
+            ..import(ImportState::Done, 3)
+        };
+        assert_eq!(summary(&undo), "3 records: 2 removed, 0 restored, 1 kept.");
     }
 }

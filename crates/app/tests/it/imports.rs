@@ -58,7 +58,7 @@ fn an_upload_runs_with_the_guessed_mapping() {
     assert_eq!(import["state"], "done");
     assert_eq!(
         import["totals"],
-        json!({"records": 3, "created": 1, "updated": 1, "unchanged": 1, "warnings": 0, "failed": 1})
+        json!({"records": 3, "created": 1, "updated": 1, "unchanged": 1, "removed": 0, "warnings": 0, "failed": 1})
     );
     assert_eq!(import["expected_records"], 3);
     let log = admin

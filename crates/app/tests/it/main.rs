@@ -23,3 +23,4 @@ mod review;
 mod service;
 mod sources;
 mod support;
+mod undo;

@@ -286,7 +286,7 @@ fn new_attempts<'a>(
 }
 
 /// Writes what planning did to contacts. `others_follow`: the transaction looks up more identifiers.
-fn write_contacts(
+pub(super) fn write_contacts(
     writing: &mut Writing<'_>,
     workspace: WorkspaceId,
     known: Known,
@@ -296,6 +296,11 @@ fn write_contacts(
     let writes = known.into_writes();
     contacts::insert(&writing.tx, workspace, &writes.created, now)?;
     contacts::update(&writing.tx, workspace, &writes.updated, now)?;
+    if !writes.removed.is_empty() {
+        contacts::remove(&writing.tx, workspace, &writes.removed)?;
+        let head = writing.heads.workspace(&writing.tx, workspace)?;
+        head.remove_contacts(writes.removed.len());
+    }
     writing.identifiers.note(
         &mut writing.pending,
         workspace,
@@ -338,7 +343,7 @@ fn gather(
     Ok(nameless)
 }
 
-fn load_owners<'a>(
+pub(super) fn load_owners<'a>(
     writing: &Writing<'_>,
     workspace: WorkspaceId,
     identifiers: impl Iterator<Item = &'a Identifier>,

@@ -126,6 +126,34 @@ impl Contacts for Sqlite {
             .await
     }
 
+    async fn contacts_by_number(
+        &self,
+        workspace: WorkspaceId,
+        ids: Vec<ContactId>,
+    ) -> Result<Vec<Contact>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut contacts = Vec::with_capacity(ids.len());
+                load(connection, rows(workspace, ids), |contact| {
+                    contacts.push(contact);
+                })?;
+                Ok(contacts)
+            })
+            .await
+    }
+
+    async fn last_contact(&self, workspace: WorkspaceId) -> Result<ContactId, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let last = connection
+                    .prepare_cached("SELECT last_contact FROM workspace WHERE id = ?1")?
+                    .query_row([workspace.0], |row| row.get(0))
+                    .optional()?;
+                Ok(ContactId(last.map_or(0, counted)))
+            })
+            .await
+    }
+
     async fn count_contacts(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
         self.readers
             .read(move |connection| {
@@ -180,6 +208,15 @@ pub(super) fn load(
     Ok(())
 }
 
+/// The rows of contacts, in their order and each once.
+pub(super) fn rows(workspace: WorkspaceId, ids: impl IntoIterator<Item = ContactId>) -> Vec<RowId> {
+    let rows = ids.into_iter();
+    let mut rows: Vec<RowId> = rows.filter_map(|id| RowId::new(workspace, id)).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
 /// Calls a function with every contact of every workspace.
 pub(super) fn each(
     connection: &Connection,
@@ -232,6 +269,20 @@ pub(super) fn update(
         pack::pack(contact, &mut data);
         let rows = statement.execute((row_of(workspace, contact)?, now.0, &data))?;
         super::touched(rows, || format!("contact {}", contact.id))?;
+    }
+    Ok(())
+}
+
+/// Removes contacts.
+pub(super) fn remove(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    ids: &[ContactId],
+) -> Result<(), StoreError> {
+    let mut statement = tx.prepare_cached("DELETE FROM contact WHERE id = ?1")?;
+    for id in ids {
+        let rows = statement.execute([RowId::new(workspace, *id)])?;
+        super::touched(rows, || format!("contact {id}"))?;
     }
     Ok(())
 }

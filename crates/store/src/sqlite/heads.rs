@@ -28,7 +28,8 @@ pub(super) struct Head {
     contacts: u64,
     last_attempt: u64,
     last_received_at: Option<Timestamp>,
-    contacts_before: u64,
+    /// Both as they are stored.
+    before: (u64, u64),
     /// Attempts of single deliveries in this transaction.
     pub(super) singles: u64,
 }
@@ -46,6 +47,11 @@ impl Head {
         self.last_contact += 1;
         self.contacts += 1;
         ContactId(self.last_contact)
+    }
+
+    /// So many contacts are no more; their numbers are not given again.
+    pub(super) fn remove_contacts(&mut self, contacts: usize) {
+        self.contacts = self.contacts.saturating_sub(contacts as u64);
     }
 
     /// The first of so many new attempts, and their time: the log's times never go backwards.
@@ -142,7 +148,7 @@ impl Heads {
         }
         let mut singles = Vec::new();
         for (workspace, head) in &self.workspaces {
-            if head.contacts != head.contacts_before {
+            if (head.last_contact, head.contacts) != head.before {
                 let rows = tx
                     .prepare_cached(
                         "UPDATE workspace
@@ -174,7 +180,7 @@ fn read(tx: &Transaction<'_>, workspace: WorkspaceId) -> Result<Head, StoreError
     Ok(Head {
         last_contact: counted(last_contact),
         contacts: counted(contacts),
-        contacts_before: counted(contacts),
+        before: (counted(last_contact), counted(contacts)),
         last_attempt: last.map_or(0, |(number, _)| number),
         last_received_at: last.map(|(_, received_at)| received_at),
         singles: 0,

@@ -350,6 +350,7 @@ impl Running {
                  warnings = warnings + ?6,
                  failed = failed + ?7,
                  without_identifier = without_identifier + ?8,
+                 removed = removed + ?10,
                  lease_until = max(lease_until, ?9 + lease_millis)
              WHERE no = ?1",
         )?
@@ -363,6 +364,7 @@ impl Running {
             stored(totals.failed),
             stored(without_identifier),
             now.0,
+            stored(totals.removed),
         ))?;
         Ok(())
     }
@@ -411,7 +413,7 @@ fn check_lease(
     }
 }
 
-fn create(tx: &Transaction<'_>, import: &NewImport) -> Result<Import, StoreError> {
+pub(super) fn create(tx: &Transaction<'_>, import: &NewImport) -> Result<Import, StoreError> {
     sources::get(tx, import.workspace, import.source)?;
     if let Some(parent) = import.parent {
         get(tx, import.workspace, parent)?;
@@ -547,7 +549,7 @@ fn number(
         .ok_or_else(|| missing(id))
 }
 
-fn get(
+pub(super) fn get(
     connection: &Connection,
     workspace: WorkspaceId,
     id: ImportId,
@@ -576,7 +578,12 @@ fn select(rest: &str) -> String {
         "SELECT workspace, id, source, file_name, file_size, file_hash, created_by, created_at,
              started_at, finished_at, state, error, options, expected_records,
              records, created, updated, unchanged, warnings, failed,
-             without_identifier, cancel_requested, kind, parent, edits
+             without_identifier, cancel_requested, kind, parent, edits, removed, (
+                 SELECT undo.id
+                 FROM import AS undo
+                 WHERE undo.workspace = import.workspace AND undo.parent = import.id
+                   AND undo.kind = 'undo' AND undo.state NOT IN ('failed', 'cancelled')
+             ) AS undone_by
          FROM import
          {rest}"
     )
@@ -597,6 +604,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<Import, StoreError>> {
         ))));
     };
     let parent: Option<[u8; 16]> = row.get("parent")?;
+    let undone_by: Option<[u8; 16]> = row.get("undone_by")?;
     Ok(Ok(Import {
         kind,
         parent: parent.map(|id| ImportId(Uuid::from_bytes(id))),
@@ -620,11 +628,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<Import, StoreError>> {
             created: number("created")?,
             updated: number("updated")?,
             unchanged: number("unchanged")?,
+            removed: number("removed")?,
             warnings: number("warnings")?,
             failed: number("failed")?,
         },
         without_identifier: number("without_identifier")?,
         cancel_requested: row.get("cancel_requested")?,
         edits: number("edits")?,
+        undone_by: undone_by.map(|id| ImportId(Uuid::from_bytes(id))),
     }))
 }

@@ -43,6 +43,7 @@ pub(super) mod correct;
 mod filter;
 mod scan;
 mod search;
+pub(super) mod since;
 pub(crate) mod speed;
 mod summary;
 mod tail;

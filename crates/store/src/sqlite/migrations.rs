@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_import_kinds.sql"),
     include_str!("../../migrations/sqlite/0005_replays.sql"),
     include_str!("../../migrations/sqlite/0006_import_edits.sql"),
+    include_str!("../../migrations/sqlite/0007_undo.sql"),
 ];
 
 /// Marks a file as Rollbook's: "RLBK".

@@ -334,6 +334,7 @@ async fn a_batch_moves_cursor_and_totals_with_its_attempts() {
             created: 4,
             updated: 1,
             unchanged: 1,
+            removed: 0,
             warnings: 0,
             failed: 1,
         };

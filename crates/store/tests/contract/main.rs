@@ -18,4 +18,5 @@ mod opening;
 mod replays;
 mod sharing;
 mod sources;
+mod undo;
 mod workspaces;

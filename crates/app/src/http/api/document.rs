@@ -184,6 +184,8 @@ mod tests {
             "post /imports/{id}/fixes",
             "delete /imports/{id}/edits",
             "get /imports/{id}/columns/{column}/check",
+            "get /imports/{id}/undo",
+            "post /imports/{id}/undo",
             "get /contacts",
             "get /contacts/export",
             "get /contacts/{id}",

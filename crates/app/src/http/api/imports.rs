@@ -574,7 +574,11 @@ pub(super) async fn get(api: &Api, caller: &Caller, id: &str) -> Result<Import, 
         .ok_or_else(unknown)
 }
 
-async fn json(api: &Api, caller: &Caller, import: &Import) -> Result<Json<ImportJson>, Problem> {
+pub(super) async fn json(
+    api: &Api,
+    caller: &Caller,
+    import: &Import,
+) -> Result<Json<ImportJson>, Problem> {
     let sources = api.sources(caller).await?;
     Ok(Json(ImportJson::of(import, &sources.names)))
 }

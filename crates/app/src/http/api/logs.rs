@@ -190,7 +190,11 @@ impl LogParams {
             source: params.text("source")?,
             action: params.one_of(
                 "action",
-                &[("created", Action::Created), ("updated", Action::Updated)],
+                &[
+                    ("created", Action::Created),
+                    ("updated", Action::Updated),
+                    ("removed", Action::Removed),
+                ],
             )?,
             matched_on: params.one_of(
                 "matched_on",

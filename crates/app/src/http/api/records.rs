@@ -216,7 +216,10 @@ pub(crate) fn status(attempt: &Attempt) -> StatusCode {
         (ImportResult::Success | ImportResult::Warning, Some(Action::Created)) => {
             StatusCode::CREATED
         }
-        (ImportResult::Success | ImportResult::Warning, Some(Action::Updated)) => StatusCode::OK,
+        (
+            ImportResult::Success | ImportResult::Warning,
+            Some(Action::Updated | Action::Removed),
+        ) => StatusCode::OK,
     }
 }
 

@@ -163,6 +163,7 @@ impl AttemptView {
                 (ImportResult::Failure, _) | (_, None) => "not imported",
                 (_, Some(rollbook_engine::attempt::Action::Created)) => "created",
                 (_, Some(rollbook_engine::attempt::Action::Updated)) => "updated",
+                (_, Some(rollbook_engine::attempt::Action::Removed)) => "removed",
             },
             received: person.zone.when(attempt.received_at),
             source: names.source(attempt.source),

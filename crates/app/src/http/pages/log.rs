@@ -185,7 +185,11 @@ pub(super) async fn get(
         actions: choices(
             &query.action,
             "Any action",
-            &[("created", "Created"), ("updated", "Updated")],
+            &[
+                ("created", "Created"),
+                ("updated", "Updated"),
+                ("removed", "Removed"),
+            ],
         ),
         matched_on: choices(
             &query.matched_on,

@@ -323,7 +323,7 @@ fn outcome(import: &Import) -> String {
     if import.totals.records == 0 {
         return StateTag::of(import).label.to_lowercase();
     }
-    summary::counts(&import.totals)
+    summary::counts(import)
 }
 
 /// What a person chose for each column.

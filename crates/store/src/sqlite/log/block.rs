@@ -96,7 +96,14 @@ pub(in crate::sqlite) struct Encoded {
     pub(super) contacts: Option<Vec<u8>>,
 }
 
-/// An outcome as a number: result, action and matched on as digits of mixed base.
+/// How many outcome codes there are.
+pub(super) const OUTCOMES: u64 = REMOVED + 3;
+
+/// The first code of a contact's removal. Removals came later than the other actions, whose digit is full; they have
+/// no identifier that they are matched on.
+const REMOVED: u64 = 36;
+
+/// An outcome as a number: result, action and matched on as digits of mixed base; removals follow.
 pub(super) fn outcome_code(outcome: Outcome) -> u64 {
     let result = match outcome.result {
         ImportResult::Success => 0,
@@ -107,6 +114,7 @@ pub(super) fn outcome_code(outcome: Outcome) -> u64 {
         None => 0,
         Some(Action::Created) => 1,
         Some(Action::Updated) => 2,
+        Some(Action::Removed) => return REMOVED + result,
     };
     let matched_on = match outcome.matched_on {
         None => 0,
@@ -119,14 +127,17 @@ pub(super) fn outcome_code(outcome: Outcome) -> u64 {
 
 /// The outcome with a code.
 pub(super) fn outcome_of_code(code: u64) -> Decoded<Outcome> {
+    let removed = (REMOVED..OUTCOMES).contains(&code);
     let matched_on = match code / 9 {
         0 => None,
+        _ if removed => None,
         1 => Some(IdentifierKind::ExternalId),
         2 => Some(IdentifierKind::Phone),
         3 => Some(IdentifierKind::Email),
         _ => return Err(Damage("an outcome is unknown")),
     };
     let action = match code / 3 % 3 {
+        _ if removed => Some(Action::Removed),
         0 => None,
         1 => Some(Action::Created),
         _ => Some(Action::Updated),

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::codec::{Decoded, Unpacker};
 use super::block::{
-    Column, Header, Keys, Meta, Payloads, Stored, or_zero, outcome_code, outcome_of_code,
+    Column, Header, Keys, Meta, OUTCOMES, Payloads, Stored, or_zero, outcome_code, outcome_of_code,
 };
 use super::search::Needle;
 use crate::log::LogFilter;
@@ -25,7 +25,7 @@ pub(super) struct Condition {
 }
 
 /// Every outcome code there is.
-const ALL_OUTCOMES: u64 = (1 << 36) - 1;
+const ALL_OUTCOMES: u64 = (1 << OUTCOMES) - 1;
 
 impl Condition {
     /// The condition of a filter; none if nothing can meet it.
@@ -185,7 +185,7 @@ fn outcomes(filter: &LogFilter) -> u64 {
                     .is_none_or(|kind| Some(kind) == outcome.matched_on)
         })
     };
-    (0..36)
+    (0..OUTCOMES)
         .filter(wanted)
         .fold(0, |bits, code| bits | 1 << code)
 }

@@ -85,8 +85,12 @@ impl Log {
             "CREATE TABLE import (no INTEGER PRIMARY KEY, workspace INTEGER NOT NULL, id BLOB NOT NULL)",
         )
         .unwrap();
-        conn.execute_batch(include_str!("../../../migrations/sqlite/0002_log.sql"))
-            .unwrap();
+        for schema in [
+            include_str!("../../../migrations/sqlite/0002_log.sql"),
+            include_str!("../../../migrations/sqlite/0005_replays.sql"),
+        ] {
+            conn.execute_batch(schema).unwrap();
+        }
         for no in 1..=4 {
             conn.execute(
                 "INSERT INTO import (no, workspace, id) VALUES (?1, ?2, ?3)",
@@ -412,7 +416,7 @@ const TEXTS: [&str; 17] = [
 const DIGITS: [&str; 5] = ["", "1701234567", "01701", "4", "99999999"];
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
-    (0_u64..36).prop_map(|code| block::outcome_of_code(code).unwrap())
+    (0..block::OUTCOMES).prop_map(|code| block::outcome_of_code(code).unwrap())
 }
 
 fn usual_outcomes() -> impl Strategy<Value = Outcome> {
@@ -540,7 +544,11 @@ fn filters() -> impl Strategy<Value = LogFilter> {
         Just(ImportResult::Warning),
         Just(ImportResult::Failure)
     ];
-    let action = prop_oneof![Just(Action::Created), Just(Action::Updated)];
+    let action = prop_oneof![
+        Just(Action::Created),
+        Just(Action::Updated),
+        Just(Action::Removed)
+    ];
     let kind = prop_oneof![
         Just(IdentifierKind::ExternalId),
         Just(IdentifierKind::Phone),

@@ -175,6 +175,7 @@ fn action_from_key(key: &str) -> Option<Action> {
     match key {
         "created" => Some(Action::Created),
         "updated" => Some(Action::Updated),
+        "removed" => Some(Action::Removed),
         _ => None,
     }
 }

@@ -193,6 +193,7 @@ impl Row {
 pub(crate) fn action_label(action: Option<Action>) -> &'static str {
     match action {
         Some(Action::Created) => "Created",
+        Some(Action::Removed) => "Removed",
         Some(Action::Updated) => "Updated",
         None => "",
     }
