@@ -314,9 +314,7 @@ async fn show(
     for (name, value) in facts {
         writeln!(out, "{name:<14} {value}")?;
     }
-    let options = import.options.as_deref();
-    if let Some(options) = options.and_then(|json| serde_json::from_str::<ImportOptions>(json).ok())
-    {
+    if let Some(options) = ImportOptions::of(import) {
         writeln!(out, "{:<14} {}", "Format", options.reading.label())?;
         let entries = options.mapping.entries_for(&options.header);
         for (name, entry) in options.header.iter().zip(entries) {

@@ -214,8 +214,8 @@ pub(crate) struct ProblemSchema {
     /// The limit in bytes, where the problem is about one.
     #[schema(example = 1_048_576)]
     limit: Option<u64>,
-    /// Why the attempt cannot be replayed: `erased`, `cut`, `undo`, `source_gone`, `source_paused`, `origin_gone` or
-    /// `replayed`.
+    /// Why the attempt cannot be replayed: `erased`, `cut`, `undo`, `source_gone`, `source_paused`, `origin_gone`,
+    /// `dropped` or `replayed`.
     #[schema(example = "erased")]
     reason: Option<String>,
     /// The attempt in the log, where the problem left one.

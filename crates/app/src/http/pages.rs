@@ -64,7 +64,16 @@ pub(crate) fn router() -> Router<App> {
         .route("/settings/logs", get(log::get))
         .route("/settings/logs/live", get(log::live::get))
         .route("/settings/logs/export", get(log::export::get))
+        .route(
+            "/settings/logs/replay",
+            get(log::replay::get).post(log::replay::post),
+        )
         .route("/settings/logs/{attempt}", get(attempt::get))
+        .route(
+            "/settings/logs/{attempt}/replay",
+            // A record may be as large as the settings say; it is counted when it is read.
+            post(attempt::replay::post).layer(DefaultBodyLimit::max(64 << 20)),
+        )
         .route("/settings/sources", get(sources::get))
         .route(
             "/settings/sources/new",

@@ -32,7 +32,7 @@ pub(crate) struct FailedRows {
 impl FailedRows {
     /// Before the first row; none if the import never learned how its file is read, so that there are no rows.
     pub(crate) fn of(import: Import) -> Option<FailedRows> {
-        let options = serde_json::from_str(import.options.as_deref()?).ok()?;
+        let options = ImportOptions::of(&import)?;
         Some(FailedRows::read_with(import, options))
     }
 

@@ -6,12 +6,14 @@ use rollbook_engine::mapping::{Binding, Mapping};
 use rollbook_engine::record::Header;
 use rollbook_engine::schema::Schema;
 use rollbook_sources::file::Reading;
+use rollbook_store::imports::{Import, ImportKind};
 use rollbook_store::sources::Source;
 use rollbook_store::workspaces::WorkspaceSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::app::locale;
 use crate::imports::intake::IntakeError;
+use crate::imports::replay::all::ReplayOptions;
 use crate::imports::said::Said;
 
 /// Everything that is needed to read a file again exactly as it was reviewed.
@@ -66,6 +68,17 @@ impl ImportOptions {
             .map_err(|errors| {
                 IntakeError::Mapping(errors.iter().map(ToString::to_string).collect())
             })
+    }
+
+    /// How the rows of an import were read: its own file's, or of a replay those of the one import that it repeats. None
+    /// if that was never stored, or if its records were no rows of one file.
+    pub(crate) fn of(import: &Import) -> Option<ImportOptions> {
+        let json = import.options.as_deref()?;
+        match import.kind {
+            ImportKind::File => serde_json::from_str(json).ok(),
+            ImportKind::Replay => serde_json::from_str::<ReplayOptions>(json).ok()?.file,
+            ImportKind::Undo => None,
+        }
     }
 }
 

@@ -107,14 +107,17 @@ pub(crate) async fn read(
     if source.paused {
         return Err(ReplayError::Paused(source.settings.name));
     }
-    if let Some(obstacle) = Obstacle::of(attempt, edit.payload.is_some()) {
-        return Err(ReplayError::Obstacle(obstacle));
+    match Obstacle::of(attempt) {
+        Some(Obstacle::Cut) if edit.payload.is_some() => {}
+        // Who asks for this one wants it after all.
+        None | Some(Obstacle::Dropped) => {}
+        Some(obstacle) => return Err(ReplayError::Obstacle(obstacle)),
     }
     let mut readers = Readers::new(app, &source, edit.mapping.as_ref());
-    let reader = readers.of(attempt).await?;
+    let (reader, changed) = readers.of(attempt, &payload).await?;
     let schema = Arc::clone(reader.schema());
     let delivery = match edit.payload {
-        None => reader.delivery(attempt, payload),
+        None => reader.delivery(attempt, payload, changed.as_ref()),
         Some(text) => {
             let limit = app.config.max_record_bytes;
             if text.len() > limit {
@@ -125,11 +128,11 @@ pub(crate) async fn read(
                 ..payload
             };
             // A slip of the editor's pen is no attempt.
-            if let Err(problem) = reader.candidate(&payload) {
+            if let Err(problem) = reader.candidate(&payload, None) {
                 let issue = Issue::of_record(&problem);
                 return Err(ReplayError::Payload(issue.message));
             }
-            reader.delivery(attempt, payload)
+            reader.delivery(attempt, payload, None)
         }
     };
     Ok(Ready {

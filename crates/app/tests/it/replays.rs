@@ -150,7 +150,7 @@ fn the_failures_of_an_import_are_replayed_once_what_was_wrong_is_set_right() {
     assert_eq!(replay["file_name"], "Replay of 3 records");
     assert_eq!(
         replay["totals"],
-        json!({"records": 3, "created": 2, "updated": 0, "unchanged": 0, "warnings": 0, "failed": 1})
+        json!({"records": 3, "created": 2, "updated": 0, "unchanged": 0, "removed": 0, "warnings": 0, "failed": 1})
     );
     let log = admin.get(&format!("/api/v1/logs?import={id}")).json();
     let attempts = log["attempts"].as_array().unwrap();
@@ -212,4 +212,53 @@ fn records_of_several_sources_become_an_import_each() {
         assert_eq!(done["totals"]["created"], 2, "{done}");
         assert_eq!(done["parent"], Value::Null);
     }
+}
+
+#[test]
+fn what_was_changed_in_the_review_holds_in_a_replay_and_what_was_left_out_stays_out() {
+    let server = Server::start();
+    let admin = server.admin();
+    let file = Part::bytes(GUESTS.as_bytes().to_vec()).file_name("guests.csv");
+    let form = Form::new().part("file", file).text("run", "false");
+    let uploaded = answer(admin.request("POST", "/api/v1/imports").multipart(form));
+    let import = uploaded.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/imports/{import}");
+    eventually("the review", || {
+        let review = admin.get(&format!("{path}/review")).json();
+        (review["state"] == "done").then_some(())
+    });
+    for (row, change) in [
+        (1, json!({"cells": {"Name": "Anna Weber"}})),
+        (3, json!({"dropped": true})),
+    ] {
+        let changed = admin.patch(&format!("{path}/rows/{row}"), &change);
+        assert_eq!(changed.status, 200, "{changed:?}");
+    }
+    assert_eq!(admin.post(&format!("{path}/start"), &json!({})).status, 202);
+    over(&admin, &import);
+    admin.patch("/api/v1/sources/manual", &json!({"region": "DE"}));
+    let filter = format!("/api/v1/logs/replay?import={import}&result=failure");
+    let count = admin.get(&filter).json();
+    assert_eq!(count["records"], 2, "{count}");
+    assert_eq!(count["left_out"][0]["reason"], "dropped");
+    let asked = admin.post(&filter, &json!({})).json();
+    over(&admin, asked["imports"][0]["id"].as_str().unwrap());
+    assert_eq!(admin.get("/api/v1/contacts/1").json()["name"], "Anna Weber");
+
+    // Who asks for the row that was left out gets it; the replay of a replay still knows the change.
+    let log = admin.get(&format!("/api/v1/logs?import={import}")).json();
+    let id = |row: usize| log["attempts"][3 - row]["id"].as_str().unwrap().to_owned();
+    assert_eq!(replay(&admin, &id(3), &json!({})).status, 201);
+    let first = replay(&admin, &id(1), &json!({}));
+    let second = replay(&admin, &id_of(&first), &json!({}));
+    assert_eq!(
+        (second.status, &second.json()["changes"]),
+        (200, &json!([]))
+    );
+    assert_eq!(second.json()["name"], "Anna Weber");
+    let edit = json!({"payload_text": "Anne;030 123456;"});
+    let third = replay(&admin, &id_of(&second), &edit);
+    assert_eq!(third.json()["name"], "Anne");
+    let fourth = replay(&admin, &id_of(&third), &json!({}));
+    assert_eq!(fourth.json()["name"], "Anne", "{fourth:?}");
 }

@@ -548,7 +548,7 @@ pub(crate) async fn failed_rows(
     let rows = FailedRows::of(import).ok_or_else(|| {
         Problem::new(
             Kind::ImportState,
-            "the import has not begun, so no row has failed; start it first",
+            "the import has not begun, or its records were no rows of one file; look at its failures in the log",
         )
     })?;
     let rows = stream::try_unfold((api.app, rows), |(app, mut rows)| async move {

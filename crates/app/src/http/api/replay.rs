@@ -206,7 +206,7 @@ pub(crate) struct FoundOfSourceJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LeftOut)]
 pub(crate) struct LeftOutJson {
-    /// `erased`, `cut`, `undo`, `source_gone`, `source_paused`, `origin_gone` or `replayed`.
+    /// `erased`, `cut`, `undo`, `source_gone`, `source_paused`, `origin_gone`, `dropped` or `replayed`.
     #[schema(example = "replayed")]
     reason: &'static str,
     /// What it means, and what to do.

@@ -1,6 +1,7 @@
 //! One attempt: what happened, why, what changed, what was sent. A page, and the modal of the log.
 
 pub(crate) mod payload;
+pub(super) mod replay;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -8,17 +9,19 @@ use axum::response::Response;
 use rollbook_engine::attempt::ImportResult;
 use rollbook_engine::change::Change;
 use rollbook_engine::contact::{Text, Value};
+use rollbook_store::commit::Payload;
 use rollbook_store::log::{Attempt, AttemptId};
 use serde::Deserialize;
 
 use crate::app::App;
 use crate::http::pages::attempt::payload::{Formatted, PayloadView};
+use crate::http::pages::attempt::replay::ReplayForm;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::log::rows::{Names, ResultTag};
 use crate::http::pages::show::{When, count, field_label, values};
 use crate::http::session::Person;
-use crate::imports::options::ImportOptions;
+use crate::imports::replay::origin::options_of;
 
 /// The page.
 #[derive(Template)]
@@ -50,6 +53,10 @@ pub(crate) struct AttemptView {
     pub(crate) contact: Option<u64>,
     pub(crate) import: Option<ImportLink>,
     pub(crate) replay_of: Option<String>,
+    /// The attempts that repeat this one, the oldest first.
+    pub(crate) replays: Vec<String>,
+    /// None if this person may not replay.
+    pub(crate) replay: Option<ReplayForm>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) issues: Vec<IssueView>,
     pub(crate) notes: Vec<NoteView>,
@@ -103,41 +110,53 @@ pub(super) async fn get(
     Path(id): Path<String>,
     Query(query): Query<AttemptQuery>,
 ) -> Result<Response, PageError> {
-    let missing = || PageError::NotFound("this attempt");
-    let id = AttemptId(id.parse().map_err(|_| missing())?);
-    let workspace = person.workspace.id;
-    let (attempt, payload) = app
-        .store
-        .attempt(workspace, id)
-        .await?
-        .ok_or_else(missing)?;
-    let attempt = person.sight().attempt(attempt);
-    let sources = app.store.sources(workspace).await?;
-    let names = Names::load(&app, &person, &sources, std::slice::from_ref(&attempt)).await?;
-    let options = match attempt.import {
-        Some(import) => app.store.import(workspace, import).await?,
-        None => None,
-    };
-    let options = options
-        .and_then(|import| import.options)
-        .and_then(|options| serde_json::from_str::<ImportOptions>(&options).ok());
-    let payload = person.sight().payload(payload);
-    let payload = payload.map(|payload| PayloadView::of(&payload, options.as_ref()));
-    let source = sources.iter().find(|source| source.id == attempt.source);
-    let source_name = source.map(|source| source.settings.name.clone());
-    let attempt = AttemptView::of(
-        attempt,
-        payload,
-        source_name.unwrap_or_default(),
-        &names,
-        &person,
-    );
+    let (attempt, payload) = find(&app, &person, &id).await?;
+    let attempt = view(&app, &person, attempt, payload).await?;
     if query.fragment.is_some() {
         return page(&AttemptFragment { attempt });
     }
     page(&AttemptPage {
         frame: Frame::new(&person, Section::Logs),
         attempt,
+    })
+}
+
+/// The attempt of an address.
+async fn find(app: &App, person: &Person, id: &str) -> Result<(Attempt, Payload), PageError> {
+    let missing = || PageError::NotFound("this attempt");
+    let id = AttemptId(id.parse().map_err(|_| missing())?);
+    let found = app.store.attempt(person.workspace.id, id).await?;
+    found.ok_or_else(missing)
+}
+
+/// An attempt as this person sees it.
+async fn view(
+    app: &App,
+    person: &Person,
+    attempt: Attempt,
+    payload: Payload,
+) -> Result<AttemptView, PageError> {
+    let workspace = person.workspace.id;
+    let replays = app.store.replays(workspace, attempt.id).await?;
+    let options = options_of(app, workspace, &attempt).await?;
+    let attempt = person.sight().attempt(attempt);
+    let sources = app.store.sources(workspace).await?;
+    let names = Names::load(app, person, &sources, std::slice::from_ref(&attempt)).await?;
+    let replay = ReplayForm::of(app, person, &attempt, &payload).await?;
+    let payload = person.sight().payload(payload);
+    let payload = payload.map(|payload| PayloadView::of(&payload, options.as_ref()));
+    let source = sources.iter().find(|source| source.id == attempt.source);
+    let source_name = source.map(|source| source.settings.name.clone());
+    Ok(AttemptView {
+        replays: replays.iter().map(ToString::to_string).collect(),
+        replay,
+        ..AttemptView::of(
+            attempt,
+            payload,
+            source_name.unwrap_or_default(),
+            &names,
+            person,
+        )
     })
 }
 
@@ -176,6 +195,8 @@ impl AttemptView {
                 row: attempt.row.map(count).unwrap_or_default(),
             }),
             replay_of: attempt.replay_of.map(|id| id.to_string()),
+            replays: Vec::new(),
+            replay: None,
             idempotency_key: attempt.idempotency_key,
             issues: attempt
                 .issues

@@ -5,6 +5,7 @@ pub(crate) mod histogram;
 pub(crate) mod live;
 pub(crate) mod query;
 pub(crate) mod range;
+pub(crate) mod replay;
 pub(crate) mod rows;
 
 use askama::Template;
@@ -41,6 +42,8 @@ pub(crate) struct LogPage {
     pub(crate) live: Option<String>,
     pub(crate) export_csv: String,
     pub(crate) export_ndjson: String,
+    /// Where what is shown can be replayed; none if there is nothing, or if this person may not.
+    pub(crate) replay: Option<String>,
     pub(crate) tabs: Vec<Tab>,
     pub(crate) histogram: Histogram,
     pub(crate) search: String,
@@ -177,6 +180,8 @@ pub(super) async fn get(
         live,
         export_csv: export("csv"),
         export_ndjson: export("ndjson"),
+        replay: (!rows.is_empty() && person.may_import())
+            .then(|| format!("{}/replay{}", query::PATH, query.with(&[]))),
         tabs: tabs(&query, &summary),
         histogram: histogram::draw(&summary.histogram, span, &person.zone, view.range.is_open()),
         search: query.q.clone(),

@@ -5,6 +5,7 @@ use rollbook_store::Timestamp;
 use rollbook_store::log::{LogSummary, ResultCounts};
 
 use crate::http::pages::attempt::payload::{Formatted, PayloadView};
+use crate::http::pages::attempt::replay::ReplayForm;
 use crate::http::pages::attempt::{
     AttemptFragment, AttemptPage, AttemptView, ChangeView, ImportLink, IssueView, NoteView,
 };
@@ -17,6 +18,7 @@ use crate::http::pages::import::{Counts, ImportPage, ImportProgress, ImportView,
 use crate::http::pages::imports::{ImportRow, ImportsPage, StateTag};
 use crate::http::pages::log::query::LogQuery;
 use crate::http::pages::log::range::{Preset, Range};
+use crate::http::pages::log::replay::{ReplayPage, SourceRow};
 use crate::http::pages::log::rows::{Info, ResultTag, Row, Rows};
 use crate::http::pages::log::{Chip, Choice, Empty, LogPage, RangeMenu, histogram, tabs};
 use crate::http::pages::mapping::{ColumnView, Earlier, FieldGroup, FieldOption, MappingPage};
@@ -115,6 +117,7 @@ fn log(empty: Option<Empty>) -> LogPage {
         live: Some(query.url(&[])),
         export_csv: query.url(&[]),
         export_ndjson: query.url(&[]),
+        replay: Some(hostile()),
         tabs: tabs(&query, &summary),
         histogram: histogram::draw(
             &summary.histogram,
@@ -145,6 +148,14 @@ fn log(empty: Option<Empty>) -> LogPage {
     }
 }
 
+fn replay_row() -> SourceRow {
+    SourceRow {
+        name: hostile(),
+        records: "212".to_owned(),
+        left_out: vec![("3".to_owned(), hostile())],
+    }
+}
+
 fn attempt(formatted: Formatted) -> AttemptView {
     AttemptView {
         id: hostile(),
@@ -162,6 +173,12 @@ fn attempt(formatted: Formatted) -> AttemptView {
             row: "1,284".to_owned(),
         }),
         replay_of: Some(hostile()),
+        replays: vec![hostile(), hostile()],
+        replay: Some(ReplayForm {
+            text: Some(hostile()),
+            obstacle: None,
+            problem: Some(hostile()),
+        }),
         idempotency_key: Some(hostile()),
         issues: vec![IssueView {
             label: Some(hostile()),
@@ -358,7 +375,41 @@ fn all() -> Vec<(&'static str, String)> {
         let attempt = attempt(formatted);
         add("attempt in the modal", &AttemptFragment { attempt });
     }
+    for (text, obstacle) in [(None, None), (None, Some(hostile()))] {
+        let attempt = AttemptView {
+            replay: Some(ReplayForm {
+                text,
+                obstacle,
+                problem: None,
+            }),
+            ..attempt(Formatted::Raw)
+        };
+        add("attempt, no text to replay", &AttemptFragment { attempt });
+    }
+    for (sources, records) in [
+        (Vec::new(), None),
+        (vec![replay_row()], None),
+        (vec![replay_row()], Some(hostile())),
+    ] {
+        let page = ReplayPage {
+            frame: frame(),
+            problem: Some(hostile()),
+            back: hostile(),
+            range: RangeMenu::default(),
+            chips: vec![Chip {
+                label: "Search",
+                value: hostile(),
+                url: hostile(),
+            }],
+            sources,
+            records,
+            replayed: Some((hostile(), hostile())),
+            hidden: vec![("from", hostile())],
+        };
+        add("replay", &page);
+    }
     let masked = AttemptView {
+        replay: None,
         payload: None,
         ..attempt(Formatted::Raw)
     };

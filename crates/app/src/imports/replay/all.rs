@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::clock;
+use crate::imports::options::ImportOptions;
 use crate::imports::replay::origin::{Obstacle, Readers};
 use crate::imports::replay::{ReplayError, policy};
 use crate::imports::run::{Ended, Heartbeat, source_of};
@@ -175,6 +176,11 @@ pub(crate) async fn create(
         Some(id) => app.store.import(workspace, id).await?,
         None => None,
     };
+    let mut file = parent.as_ref().and_then(ImportOptions::of);
+    if let (Some(file), Some(said)) = (&mut file, &wish.mapping) {
+        let schema = app.schema(workspace).await?;
+        file.mapping = file.mapping.with(said, &schema);
+    }
     let mut imports = Vec::with_capacity(sources.len());
     for (source, records) in sources {
         let options = ReplayOptions {
@@ -183,6 +189,7 @@ pub(crate) async fn create(
             again: wish.again,
             records,
             mapping: wish.mapping.clone(),
+            file: file.clone(),
         };
         let options = serde_json::to_string(&options)
             .map_err(|error| StoreError::Damaged(error.to_string()))?;
@@ -352,9 +359,9 @@ impl<'a> Records<'a> {
                 {
                     continue;
                 }
-                let reader = self.readers.of(&attempt).await?;
+                let (reader, edit) = self.readers.of(&attempt, &payload).await?;
                 bytes += payload.bytes.len();
-                batch.push(reader.delivery(&attempt, payload));
+                batch.push(reader.delivery(&attempt, payload, edit.as_ref()));
             }
         }
         Ok(batch)
@@ -367,7 +374,7 @@ async fn obstacle(
     attempt: &Attempt,
     replayed: &HashSet<u64>,
 ) -> Result<Option<Obstacle>, ReplayError> {
-    if let Some(obstacle) = Obstacle::of(attempt, false) {
+    if let Some(obstacle) = Obstacle::of(attempt) {
         return Ok(Some(obstacle));
     }
     if replayed.contains(&attempt.id.number()) {
@@ -408,7 +415,7 @@ fn until<T>(mut page: Vec<T>, up_to: u64, attempt: impl Fn(&T) -> &Attempt) -> V
 /// What an import of the kind replay stores. Never mistaken for how a file is read: it names no reading.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ReplayOptions {
+pub(crate) struct ReplayOptions {
     filter: StoredFilter,
     up_to: u64,
     #[serde(default)]
@@ -416,6 +423,9 @@ struct ReplayOptions {
     records: u64,
     #[serde(default)]
     mapping: Option<Mapping>,
+    /// How the records are read, if all of them are rows of one file.
+    #[serde(default)]
+    pub(crate) file: Option<ImportOptions>,
 }
 
 /// A filter as stored.
@@ -478,7 +488,6 @@ impl StoredFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imports::options::ImportOptions;
 
     use crate::config::Config;
     use crate::imports::receive::{Incoming, receive};
@@ -625,6 +634,7 @@ mod tests {
             again: true,
             records: 4,
             mapping: Some(Mapping::default()),
+            file: None,
         };
         let json = serde_json::to_string(&options).unwrap();
         let read: ReplayOptions = serde_json::from_str(&json).unwrap();

@@ -10,6 +10,7 @@ use rollbook_store::commit::Delivery;
 use rollbook_store::sources::Source;
 
 use crate::app::App;
+use crate::imports::preview::last_contact;
 use crate::imports::replay::all::{Found, Records, Wish};
 use crate::imports::replay::{Ready, ReplayError, policy};
 
@@ -30,7 +31,7 @@ impl<'a> Judge<'a> {
             source,
             policy: policy(source),
             known: Known::new(),
-            last: app.store.count_contacts(source.workspace).await?,
+            last: last_contact(app, source).await?,
         })
     }
 

@@ -9,14 +9,14 @@ use rollbook_engine::mapping::{Binding, Mapping};
 use rollbook_engine::schema::Schema;
 use rollbook_sources::file::Reading;
 use rollbook_sources::json;
-use rollbook_store::StoreError;
 use rollbook_store::commit::{Delivery, Payload};
 use rollbook_store::imports::{Import, ImportId, ImportKind};
 use rollbook_store::log::Attempt;
 use rollbook_store::sources::Source;
+use rollbook_store::{StoreError, WorkspaceId};
 
 use crate::app::App;
-use crate::imports::edits::Edits;
+use crate::imports::edits::{Edits, RowEdit};
 use crate::imports::intake::file_of;
 use crate::imports::options::ImportOptions;
 use crate::imports::receive::{self, with_normaliser};
@@ -38,6 +38,8 @@ pub(crate) enum Obstacle {
     Paused,
     /// How its record was read is not known any more.
     OriginGone,
+    /// A person left it out when the file was reviewed.
+    Dropped,
     /// It was replayed before; that attempt stands for it now.
     Replayed,
 }
@@ -52,12 +54,13 @@ impl Obstacle {
             Obstacle::SourceGone => "source_gone",
             Obstacle::Paused => "source_paused",
             Obstacle::OriginGone => "origin_gone",
+            Obstacle::Dropped => "dropped",
             Obstacle::Replayed => "replayed",
         }
     }
 
     /// What stands in the way of an attempt, as far as it tells itself.
-    pub(crate) fn of(attempt: &Attempt, other_payload: bool) -> Option<Obstacle> {
+    pub(crate) fn of(attempt: &Attempt) -> Option<Obstacle> {
         if attempt
             .notes
             .iter()
@@ -65,8 +68,14 @@ impl Obstacle {
         {
             return Some(Obstacle::Erased);
         }
-        let too_large = |issue: &Issue| issue.code == "record.too_large";
-        (!other_payload && attempt.issues.iter().any(too_large)).then_some(Obstacle::Cut)
+        attempt
+            .issues
+            .iter()
+            .find_map(|issue| match issue.code.as_ref() {
+                "record.too_large" => Some(Obstacle::Cut),
+                Issue::DROPPED => Some(Obstacle::Dropped),
+                _ => None,
+            })
     }
 }
 
@@ -83,6 +92,9 @@ impl std::fmt::Display for Obstacle {
             Obstacle::OriginGone => {
                 "how its record was read is not known any more; import the file again"
             }
+            Obstacle::Dropped => {
+                "a person left it out in the review; replay it by itself to import it after all"
+            }
             Obstacle::Replayed => {
                 "it was replayed before, and that attempt stands for it now; replay that one"
             }
@@ -98,6 +110,18 @@ pub(crate) struct Reader {
     /// Columns or paths.
     header: Vec<String>,
     binding: Binding,
+    /// Of an import, what people changed about its rows.
+    edits: Arc<Edits>,
+}
+
+/// Where a record first came from.
+struct Origin {
+    /// The import that it was a row of; none if it was delivered by itself.
+    import: Option<ImportId>,
+    /// Its row there.
+    row: Option<u64>,
+    /// What was sent then, if the attempt at hand is a replay of it.
+    payload: Option<Payload>,
 }
 
 impl Reader {
@@ -106,8 +130,12 @@ impl Reader {
         self.binding.schema()
     }
 
-    /// The record, normalised; or why it is none.
-    pub(crate) fn candidate(&self, payload: &Payload) -> Result<Candidate, Problem> {
+    /// The record, with what a person changed about it, normalised; or why it is none.
+    pub(crate) fn candidate(
+        &self,
+        payload: &Payload,
+        edit: Option<&RowEdit>,
+    ) -> Result<Candidate, Problem> {
         let text =
             std::str::from_utf8(&payload.bytes).map_err(|error| Problem::RecordUnreadable {
                 reason: format!("it is not UTF-8: {error}"),
@@ -116,15 +144,21 @@ impl Reader {
             None => json::object_to_record(text, &self.header)?,
             Some(reading) => reading.record(text, &self.header)?,
         };
-        Ok(with_normaliser(|normaliser| {
-            normaliser.normalise(&record, &self.binding)
+        Ok(with_normaliser(|normaliser| match edit {
+            None => normaliser.normalise(&record, &self.binding),
+            Some(edit) => edit.normalise(&record, &self.header, normaliser, &self.binding),
         }))
     }
 
     /// The record of an attempt on its way into the store once more.
-    pub(crate) fn delivery(&self, attempt: &Attempt, payload: Payload) -> Delivery {
+    pub(crate) fn delivery(
+        &self,
+        attempt: &Attempt,
+        payload: Payload,
+        edit: Option<&RowEdit>,
+    ) -> Delivery {
         let candidate = self
-            .candidate(&payload)
+            .candidate(&payload, edit)
             .unwrap_or_else(|problem| Candidate::unreadable(Issue::of_record(&problem)));
         Delivery {
             candidate,
@@ -136,13 +170,79 @@ impl Reader {
     }
 }
 
+/// How the row of an attempt was read first; none if it was no row, or if that is not known any more.
+pub(crate) async fn options_of(
+    app: &App,
+    workspace: WorkspaceId,
+    attempt: &Attempt,
+) -> Result<Option<ImportOptions>, StoreError> {
+    let mut origins = Origins {
+        app,
+        workspace,
+        imports: HashMap::new(),
+    };
+    match origins.of(attempt).await {
+        Ok(Origin {
+            import: Some(id), ..
+        }) => Ok(origins.import(id).await?.and_then(ImportOptions::of)),
+        Err(ReplayError::Store(error)) => Err(error),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+/// Where attempts first came from. Imports are read once.
+struct Origins<'a> {
+    app: &'a App,
+    workspace: WorkspaceId,
+    imports: HashMap<ImportId, Option<Import>>,
+}
+
+impl Origins<'_> {
+    /// Where the record of an attempt came from. A replay leads to what it repeats.
+    async fn of(&mut self, attempt: &Attempt) -> Result<Origin, ReplayError> {
+        let gone = || ReplayError::Obstacle(Obstacle::OriginGone);
+        let (mut import, mut row, mut earlier) = (attempt.import, attempt.row, attempt.replay_of);
+        let mut payload = None;
+        loop {
+            let file = match import {
+                None => false,
+                Some(id) => match self.import(id).await?.ok_or_else(gone)?.kind {
+                    ImportKind::File => true,
+                    ImportKind::Undo => return Err(ReplayError::Obstacle(Obstacle::Undo)),
+                    ImportKind::Replay => false,
+                },
+            };
+            if file || (import.is_none() && earlier.is_none()) {
+                return Ok(Origin {
+                    import,
+                    row,
+                    payload,
+                });
+            }
+            let id = earlier.ok_or_else(gone)?;
+            let found = self.app.store.attempt(self.workspace, id).await?;
+            let (found, sent) = found.ok_or_else(gone)?;
+            (import, row, earlier) = (found.import, found.row, found.replay_of);
+            payload = Some(sent);
+        }
+    }
+
+    async fn import(&mut self, id: ImportId) -> Result<Option<&Import>, StoreError> {
+        if !self.imports.contains_key(&id) {
+            let found = self.app.store.import(self.workspace, id).await?;
+            self.imports.insert(id, found);
+        }
+        Ok(self.imports.get(&id).and_then(Option::as_ref))
+    }
+}
+
 /// The readers of a source's attempts, each made once.
 pub(crate) struct Readers<'a> {
     app: &'a App,
     source: &'a Source,
     /// Where some columns go instead.
     said: Option<&'a Mapping>,
-    imports: HashMap<ImportId, Option<Import>>,
+    origins: Origins<'a>,
     made: HashMap<Option<ImportId>, Arc<Reader>>,
     /// Those that could be made.
     checked: HashSet<Option<ImportId>>,
@@ -155,62 +255,49 @@ impl<'a> Readers<'a> {
             app,
             source,
             said,
-            imports: HashMap::new(),
+            origins: Origins {
+                app,
+                workspace: source.workspace,
+                imports: HashMap::new(),
+            },
             made: HashMap::new(),
             checked: HashSet::new(),
         }
     }
 
-    /// The reader of an attempt's record.
-    pub(crate) async fn of(&mut self, attempt: &Attempt) -> Result<Arc<Reader>, ReplayError> {
-        let origin = self.origin(attempt).await?;
-        if let Some(reader) = self.made.get(&origin) {
-            return Ok(Arc::clone(reader));
+    /// The reader of an attempt's record, and what a person changed about that when its file was reviewed.
+    pub(crate) async fn of(
+        &mut self,
+        attempt: &Attempt,
+        payload: &Payload,
+    ) -> Result<(Arc<Reader>, Option<RowEdit>), ReplayError> {
+        let origin = self.origins.of(attempt).await?;
+        let reader = if let Some(reader) = self.made.get(&origin.import) {
+            Arc::clone(reader)
+        } else {
+            let reader = Arc::new(self.reader(origin.import, true).await?);
+            self.made.insert(origin.import, Arc::clone(&reader));
+            reader
+        };
+        // A change was made to what the file says, and to nothing that was written since.
+        let unchanged = origin.payload.is_none_or(|first| first == *payload);
+        let row = origin.row.filter(|_| unchanged);
+        let mut edit = row.and_then(|row| reader.edits.row(row)).cloned();
+        if let Some(edit) = &mut edit {
+            // It is wanted now.
+            edit.dropped = None;
         }
-        let reader = Arc::new(self.reader(origin, true).await?);
-        self.made.insert(origin, Arc::clone(&reader));
-        Ok(reader)
+        Ok((reader, edit))
     }
 
     /// Whether there is a reader for an attempt's record, without a look at any file.
     pub(crate) async fn check(&mut self, attempt: &Attempt) -> Result<(), ReplayError> {
-        let origin = self.origin(attempt).await?;
+        let origin = self.origins.of(attempt).await?.import;
         if !self.checked.contains(&origin) {
             self.reader(origin, false).await?;
             self.checked.insert(origin);
         }
         Ok(())
-    }
-
-    /// The import that the record was a row of; none if it was delivered by itself. A replay leads to what it repeats.
-    async fn origin(&mut self, attempt: &Attempt) -> Result<Option<ImportId>, ReplayError> {
-        let gone = || ReplayError::Obstacle(Obstacle::OriginGone);
-        let (mut import, mut earlier) = (attempt.import, attempt.replay_of);
-        loop {
-            if let Some(id) = import {
-                let found = self.import(id).await?.ok_or_else(gone)?;
-                match found.kind {
-                    ImportKind::File => return Ok(Some(id)),
-                    ImportKind::Undo => return Err(ReplayError::Obstacle(Obstacle::Undo)),
-                    ImportKind::Replay => {}
-                }
-            } else if earlier.is_none() {
-                return Ok(None);
-            }
-            let id = earlier.ok_or_else(gone)?;
-            let workspace = self.source.workspace;
-            let found = self.app.store.attempt(workspace, id).await?;
-            let (found, _) = found.ok_or_else(gone)?;
-            (import, earlier) = (found.import, found.replay_of);
-        }
-    }
-
-    async fn import(&mut self, id: ImportId) -> Result<Option<&Import>, StoreError> {
-        if !self.imports.contains_key(&id) {
-            let found = self.app.store.import(self.source.workspace, id).await?;
-            self.imports.insert(id, found);
-        }
-        Ok(self.imports.get(&id).and_then(Option::as_ref))
     }
 
     /// How the records of an origin are read; with `dates`, in the order that the import's file decided.
@@ -226,12 +313,11 @@ impl<'a> Readers<'a> {
                 reading: None,
                 header,
                 binding,
+                edits: Arc::default(),
             });
         };
-        let import = self.import(id).await?;
-        let options = import
-            .and_then(|import| import.options.as_deref())
-            .and_then(|json| serde_json::from_str::<ImportOptions>(json).ok());
+        let import = self.origins.import(id).await?;
+        let options = import.and_then(ImportOptions::of);
         let (Some(import), Some(mut options)) = (import, options) else {
             return Err(ReplayError::Obstacle(Obstacle::OriginGone));
         };
@@ -240,10 +326,11 @@ impl<'a> Readers<'a> {
             options.mapping = options.mapping.with(said, &schema);
         }
         let mut binding = stream::bind(app, source, &options).await?;
+        let edits = Edits::of(app, import).await?;
         let file = file_of(app, import);
         if dates && binding.has_dates() && file.exists() {
             // The order of its dates was decided from the whole file, and is again.
-            let edits = Edits::of(app, import).await?;
+            let edits = Arc::clone(&edits);
             let prepared = stream::prepare(app, source, &file, &options, edits).await?;
             binding = prepared.binding.as_ref().clone();
         }
@@ -251,6 +338,7 @@ impl<'a> Readers<'a> {
             reading: Some(options.reading),
             header: options.header,
             binding,
+            edits,
         })
     }
 }

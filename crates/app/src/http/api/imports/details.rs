@@ -227,9 +227,7 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<ImportDetailsJson>, Problem> {
     let import = get(&api, &caller, &id).await?;
-    let options = import.options.as_deref();
-    let options: Option<ImportOptions> =
-        options.and_then(|options| serde_json::from_str(options).ok());
+    let options = ImportOptions::of(&import);
     let children = api
         .app
         .store

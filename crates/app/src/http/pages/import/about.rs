@@ -78,10 +78,7 @@ impl About {
             file_gone: has_file && !kept,
             ..About::default()
         };
-        let options = import.options.as_deref();
-        if let Some(options) =
-            options.and_then(|json| serde_json::from_str::<ImportOptions>(json).ok())
-        {
+        if let Some(options) = ImportOptions::of(import) {
             about.read_options(&options, &schema);
         }
         Ok(about)

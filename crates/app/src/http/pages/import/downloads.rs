@@ -36,11 +36,7 @@ pub(in crate::http::pages) async fn failed_rows(
 ) -> Result<Response, PageError> {
     person.must_import()?;
     let import = find_import(&app, &person, &id).await?;
-    let options = import
-        .options
-        .as_deref()
-        .and_then(|options| serde_json::from_str::<ImportOptions>(options).ok())
-        .ok_or(PageError::NotFound("rows of this import"))?;
+    let options = ImportOptions::of(&import).ok_or(PageError::NotFound("rows of this import"))?;
     let name = &import.file_name;
     let stem = name
         .rsplit_once('.')
