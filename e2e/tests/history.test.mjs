@@ -39,7 +39,8 @@ const upload = async (path) => {
   await page.getByRole('heading', { name: 'Which column is what?' }).waitFor();
 };
 const run = async () => {
-  await page.getByRole('button', { name: 'Run import' }).click();
+  await page.getByRole('button', { name: 'Review' }).click();
+  await page.getByRole('button', { name: /^Import \d/ }).click();
   await page.getByRole('link', { name: 'See every row in the log' }).waitFor();
 };
 const downloaded = async (link) => {

@@ -86,7 +86,8 @@ test('a file with good, bad and repeated rows is uploaded, mapped and run', () =
     await page.getByText('liesl@weber.example').waitFor();
     await goesTo('Bemerkung').selectOption('notes');
     await goesTo('Ort').selectOption('city');
-    await page.getByRole('button', { name: 'Run import' }).click();
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.getByRole('button', { name: /^Import \d/ }).click();
 
     await page.getByRole('link', { name: 'See every row in the log' }).waitFor();
     await assertAccessible(page, 'result');
@@ -308,7 +309,8 @@ test('address cards are uploaded, mapped and run like any file', () =>
     await page.getByRole('heading', { name: 'Which column is what?' }).waitFor();
     await assertAccessible(page, 'mapping of cards');
     assert.equal(await page.getByRole('combobox', { name: 'Name', exact: true }).inputValue(), 'name');
-    await page.getByRole('button', { name: 'Run import' }).click();
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.getByRole('button', { name: /^Import \d/ }).click();
     await page.getByRole('link', { name: 'See every row in the log' }).click();
     await row('Mira Lund').getByText('Created').waitFor();
     await row('Ben Ode').getByText('Failure').waitFor();

@@ -14,6 +14,7 @@ mod imports;
 mod log;
 mod mapping;
 mod new_source;
+pub(crate) mod review;
 #[cfg(test)]
 mod samples;
 pub(crate) mod show;
@@ -50,7 +51,15 @@ pub(crate) fn router() -> Router<App> {
         )
         .route("/imports/{id}", get(import::get))
         .route("/imports/{id}/live", get(import::live))
-        .route("/imports/{id}/start", post(mapping::start))
+        .route("/imports/{id}/mapping", post(mapping::save))
+        .route(
+            "/imports/{id}/review",
+            get(review::get).post(review::review_again),
+        )
+        .route("/imports/{id}/rows/{row}", post(review::change_row))
+        .route("/imports/{id}/fixes", post(review::fix))
+        .route("/imports/{id}/edits/undo", post(review::undo_edits))
+        .route("/imports/{id}/start", post(review::start))
         .route("/imports/{id}/cancel", post(import::cancel))
         .route("/imports/{id}/file", get(import::downloads::file))
         .route(

@@ -103,12 +103,19 @@ pub(super) async fn show(
         Err(IntakeError::Store(error)) => return Err(error.into()),
         Err(error) => return unreadable(app, person, &import, &error).await,
     };
-    let chosen = Chosen::guessed(&inspection);
+    let mut chosen = Chosen::guessed(&inspection);
+    // Whoever comes back from the review finds what they chose.
+    let stored = import.options.as_deref().map(serde_json::from_str);
+    if let Some(Ok(stored)) = stored
+        && inspection.options.same_rows(&stored)
+    {
+        chosen = Chosen::of(&stored.mapping);
+    }
     answer(app, person, &import, inspection, &chosen, Vec::new()).await
 }
 
-/// `POST /imports/{id}/start`
-pub(super) async fn start(
+/// `POST /imports/{id}/mapping`: stores which column is what, and goes on to the review.
+pub(super) async fn save(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
@@ -116,7 +123,7 @@ pub(super) async fn start(
 ) -> Result<Response, PageError> {
     person.must_import()?;
     let mut import = find_import(&app, &person, &id).await?;
-    let there = Redirect::to(&format!("/imports/{}", import.id)).into_response();
+    let there = Redirect::to(&format!("/imports/{}/review", import.id)).into_response();
     let source = source_of(&app, &person, &import).await?;
     let inspection = match intake::look(&app, &source, &mut import, &Said::default()).await {
         Ok(inspection) => inspection,
@@ -128,7 +135,7 @@ pub(super) async fn start(
         mapping: chosen.mapping(&inspection.options.mapping),
         ..inspection.options.clone()
     };
-    let problems = match intake::start(&app, &source, &import, &options).await {
+    let problems = match intake::save(&app, &source, &import, &options).await {
         // Begun already: a second click, or another tab.
         Ok(_) | Err(IntakeError::Begun(_)) => return Ok(there),
         Err(IntakeError::Store(error)) => return Err(error.into()),
@@ -339,7 +346,11 @@ struct ChosenColumn {
 
 impl Chosen {
     fn guessed(inspection: &Inspection) -> Chosen {
-        let columns = inspection.options.mapping.columns.iter();
+        Chosen::of(&inspection.options.mapping)
+    }
+
+    fn of(mapping: &Mapping) -> Chosen {
+        let columns = mapping.columns.iter();
         Chosen {
             columns: columns
                 .map(|column| ChosenColumn {

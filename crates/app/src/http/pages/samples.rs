@@ -23,12 +23,19 @@ use crate::http::pages::log::rows::{Info, ResultTag, Row, Rows};
 use crate::http::pages::log::{Chip, Choice, Empty, LogPage, RangeMenu, histogram, tabs};
 use crate::http::pages::mapping::{ColumnView, Earlier, FieldGroup, FieldOption, MappingPage};
 use crate::http::pages::new_source::{NewSourceForm, NewSourcePage};
+use crate::http::pages::review::view::{
+    CellView, ChangeView as ChangeOfRow, GroupView, RowView, Tab,
+};
+use crate::http::pages::review::{
+    Head, HeadFragment, Notice, ReviewPage, RowFragment, Sum as ReviewSum,
+};
 use crate::http::pages::show::{When, Zone};
 use crate::http::pages::sign_in::SignInPage;
 use crate::http::pages::source::{KeyView, NewKey, SourcePage};
 use crate::http::pages::sources::{SourceView, SourcesPage};
 use crate::http::pages::teach::Teach;
 use crate::http::pages::upload::UploadPage;
+use crate::imports::review::groups::FixKind;
 
 /// What a page must never let through as HTML, in every place where data can stand.
 const HOSTILE: &str = "\"><script>alert('x')</script><img src=x onerror=alert(1)>";
@@ -47,6 +54,91 @@ fn frame() -> Frame {
         workspace: hostile(),
         person: hostile(),
         role: "admin",
+    }
+}
+
+fn reviewed_row(dropped: bool) -> RowView {
+    let cell = |lines| CellView {
+        column: 3,
+        name: hostile(),
+        value: hostile(),
+        lines,
+        uploaded: Some(hostile()),
+        problems: vec![hostile()],
+    };
+    RowView {
+        number: 1_007,
+        shown_number: "1,007".to_owned(),
+        class: "bad",
+        verdict: "Fails",
+        dropped,
+        matched_on: "found by email",
+        contact: Some(7),
+        same_row: Some(17),
+        name: hostile(),
+        phone: hostile(),
+        email: hostile(),
+        external_id: hostile(),
+        problems: vec![hostile()],
+        wrong: vec![cell(false), cell(true)],
+        others: vec![cell(false), cell(true)],
+        changes: vec![ChangeOfRow {
+            field: hostile(),
+            before: hostile(),
+            after: hostile(),
+        }],
+        notes: vec![hostile()],
+        region: hostile(),
+    }
+}
+
+fn review(running: bool) -> ReviewPage {
+    ReviewPage {
+        frame: frame(),
+        id: hostile(),
+        file: hostile(),
+        size: hostile(),
+        notice: Some(Notice {
+            bad: running,
+            text: hostile(),
+        }),
+        head: Head {
+            running: running.then(|| (40, hostile())),
+            error: Some(hostile()),
+            sum: (!running).then(|| ReviewSum {
+                warning: hostile(),
+                edited: hostile(),
+                importable: hostile(),
+                dropped: hostile(),
+                ..ReviewSum::default()
+            }),
+            tabs: vec![Tab {
+                key: "all",
+                label: "All",
+                count: hostile(),
+                url: hostile(),
+                current: true,
+            }],
+            groups: vec![GroupView {
+                key: hostile(),
+                title: hostile(),
+                rows: hostile(),
+                single: running,
+                example: hostile(),
+                url: hostile(),
+                current: true,
+                fixes: &[
+                    FixKind::SetRegion,
+                    FixKind::Replace,
+                    FixKind::Clean,
+                    FixKind::Clear,
+                ],
+            }],
+        },
+        rows: vec![reviewed_row(false), reviewed_row(true)],
+        listed: hostile(),
+        next: Some(hostile()),
+        back: hostile(),
     }
 }
 
@@ -505,6 +597,17 @@ fn all() -> Vec<(&'static str, String)> {
         },
     );
     add("mapping", &mapping());
+    for running in [false, true] {
+        add("review", &review(running));
+        let (id, back) = (hostile(), hostile());
+        let head = review(running).head;
+        add("review head", &HeadFragment { id, head, back });
+    }
+    for dropped in [false, true] {
+        let (id, back) = (hostile(), hostile());
+        let row = reviewed_row(dropped);
+        add("review row", &RowFragment { id, row, back });
+    }
     for over in [false, true] {
         let page = ImportPage {
             frame: frame(),

@@ -65,6 +65,14 @@ pub(crate) struct Changed {
     pub(crate) exact: bool,
 }
 
+/// A row as it was reviewed, with its cells as they are by now.
+pub(crate) async fn row_now(app: &App, import: &Import, number: u64) -> Result<Row, ReviewError> {
+    let review = made(&open(app, import, false).await?).await?;
+    let row = review.row(number).await?;
+    let edit = Edits::of_row(app, import, number).await?;
+    Ok(review.with_edit(row.detail, &edit))
+}
+
 /// Changes one row, and judges it again.
 pub(crate) async fn change_row(
     app: &App,

@@ -215,11 +215,16 @@ impl Review {
                 ..detail
             };
         }
-        Ok(Row {
-            cells: self.cells(&detail.payload, Some(&edit)),
-            region: edit.region,
+        Ok(self.with_edit(detail, &edit))
+    }
+
+    /// A row whose cells were edited like this, whatever the review knows.
+    pub(super) fn with_edit(&self, detail: Detail, edit: &RowEdit) -> Row {
+        Row {
+            cells: self.cells(&detail.payload, Some(edit)),
+            region: edit.region.clone(),
             detail,
-        })
+        }
     }
 
     /// What would become of a row.
