@@ -58,8 +58,8 @@ fn frame() -> Frame {
 }
 
 fn reviewed_row(dropped: bool) -> RowView {
-    let cell = |lines| CellView {
-        column: 3,
+    let cell = |column, lines| CellView {
+        column,
         name: hostile(),
         value: hostile(),
         lines,
@@ -67,7 +67,7 @@ fn reviewed_row(dropped: bool) -> RowView {
         problems: vec![hostile()],
     };
     RowView {
-        number: 1_007,
+        number: 1_007 + u64::from(dropped),
         shown_number: "1,007".to_owned(),
         class: "bad",
         verdict: "Fails",
@@ -80,8 +80,8 @@ fn reviewed_row(dropped: bool) -> RowView {
         email: hostile(),
         external_id: hostile(),
         problems: vec![hostile()],
-        wrong: vec![cell(false), cell(true)],
-        others: vec![cell(false), cell(true)],
+        wrong: vec![cell(0, false), cell(1, true)],
+        others: vec![cell(2, false), cell(3, true)],
         changes: vec![ChangeOfRow {
             field: hostile(),
             before: hostile(),
