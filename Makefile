@@ -43,13 +43,15 @@ e2e: release ## Drive the built binary with a real browser
 	@tools/need node nodejs npm
 	@tools/need npm npm
 	@tools/need chromium chromium
+	@tools/need python3 python3
+	@tools/python e2e/.python moto_server 'moto[s3]==5.2.5' flask flask-cors
 	cd e2e && npm ci --no-audit --no-fund && npm test
 
 bench: release ## Measure speed, memory and size beside their floors (BENCH="--large" for the long ones)
 	cargo run --release -p rollbook-bench --bin rollbook-bench --locked -- $(BENCH)
 
 clean: ## Remove what was built, and the sample data of `make run`
-	rm -rf target $(VAR) e2e/node_modules e2e/artifacts
+	rm -rf target $(VAR) e2e/node_modules e2e/.python e2e/artifacts
 
 rust:
 	@command -v cargo >/dev/null 2>&1 || { \

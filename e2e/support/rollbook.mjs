@@ -22,7 +22,7 @@ export const admin = { email: 'admin@hotel.example', password: 'correct horse ba
 
 /** A Rollbook of its own: a database in a folder of its own, a server on a port of its own. */
 export class Rollbook {
-  static async start() {
+  static async start(settings = {}) {
     if (!binary) throw new Error('no rollbook binary found; run `cargo build --release` first');
     const folder = mkdtempSync(join(tmpdir(), 'rollbook-e2e-'));
     const rollbook = new Rollbook();
@@ -32,6 +32,7 @@ export class Rollbook {
       ROLLBOOK_DATABASE: `sqlite:${join(folder, 'rollbook.db')}`,
       ROLLBOOK_ADMIN_EMAIL: admin.email,
       ROLLBOOK_ADMIN_PASSWORD: admin.password,
+      ...settings,
     };
     await rollbook.serve();
     return rollbook;

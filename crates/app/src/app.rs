@@ -1,6 +1,5 @@
 //! What every command, endpoint, page and worker shares.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rollbook_engine::field::blank::BlankWords;
@@ -11,9 +10,9 @@ use rollbook_store::sources::Source;
 use rollbook_store::workspaces::{Workspace, WorkspaceSettings};
 use rollbook_store::{AnyStore, StoreError, WorkspaceId};
 
+use crate::blobs::Blobs;
 use crate::clock;
 use crate::config::Config;
-use crate::imports::intake::hex;
 use crate::imports::receive::Bindings;
 use crate::imports::review::Reviews;
 
@@ -24,6 +23,8 @@ pub(crate) struct App {
     pub(crate) store: AnyStore,
     /// How it was started.
     pub(crate) config: Arc<Config>,
+    /// Uploaded files.
+    pub(crate) blobs: Arc<Blobs>,
     /// What the sources that deliver just now are read by.
     pub(crate) bindings: Arc<Bindings>,
     /// The reviews of imports that wait.
@@ -33,11 +34,12 @@ pub(crate) struct App {
 impl App {
     /// Opens the store and makes the first workspace if there is none.
     pub(crate) async fn open(config: Config) -> anyhow::Result<App> {
-        std::fs::create_dir_all(&config.files)?;
+        let blobs = Blobs::open(&config)?;
         let store = rollbook_store::open(&config.database).await?;
         let app = App {
             store,
             config: Arc::new(config),
+            blobs: Arc::new(blobs),
             bindings: Arc::default(),
             reviews: Arc::default(),
         };
@@ -72,11 +74,6 @@ impl App {
         Ok(Arc::new(Schema::with_custom(
             self.store.custom_fields(workspace).await?,
         )))
-    }
-
-    /// Where the file of an upload is kept, by the SHA-256 of its content.
-    pub(crate) fn file_path(&self, hash: &[u8; 32]) -> PathBuf {
-        self.config.files.join(hex(hash))
     }
 }
 

@@ -20,8 +20,10 @@ const DEFAULT_FILE: &str = "rollbook.toml";
 pub(crate) struct Config {
     /// The store: `sqlite:PATH`.
     pub(crate) database: String,
-    /// The folder of uploaded files.
+    /// The folder of uploaded files; with a bucket, of files on their way and of its cache.
     pub(crate) files: PathBuf,
+    /// The bucket of uploaded files, if they are not kept in the folder.
+    pub(crate) bucket: Option<BucketSettings>,
     /// Where `serve` listens.
     pub(crate) listen: SocketAddr,
     /// The address people use, for links; `http://<listen>` if not set.
@@ -47,6 +49,49 @@ impl Config {
             unpacked: self.max_file_bytes,
             ..FileLimits::default()
         }
+    }
+}
+
+/// A bucket of an S3-compatible object store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BucketSettings {
+    /// Its name.
+    pub(crate) name: String,
+    /// What the names of our objects begin with; may be empty.
+    pub(crate) prefix: String,
+    /// The address of the service; none for Amazon's.
+    pub(crate) endpoint: Option<String>,
+    /// Its region.
+    pub(crate) region: String,
+    /// Access key and secret; none for what the machine is given by its cloud.
+    pub(crate) keys: Option<(String, Secret)>,
+    /// Bytes that files of the bucket may take on this machine.
+    pub(crate) cache_bytes: u64,
+}
+
+/// A text that may hold a password and is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// What must not be shown.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the command line wants a parser that may fail"
+    )]
+    fn parse(text: &str) -> Result<Secret, String> {
+        Ok(Secret(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
     }
 }
 
@@ -94,15 +139,55 @@ pub(crate) struct Flags {
     )]
     config: Option<PathBuf>,
 
-    /// The folder of uploaded files [default: beside the database, `PATH-files`]
+    /// Where uploaded files are kept: a folder, or `s3://BUCKET/PREFIX` [default: beside the database, `PATH-files`]
     #[arg(
         long,
         global = true,
         env = "ROLLBOOK_FILES",
-        value_name = "FOLDER",
+        value_name = "PLACE",
         hide_env_values = true
     )]
-    files: Option<PathBuf>,
+    files: Option<String>,
+
+    /// The address of an S3-compatible service, for example `https://minio.example.com` [default: Amazon's]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_S3_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    s3_endpoint: Option<String>,
+
+    /// The region of the bucket [default: us-east-1]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_S3_REGION",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
+    s3_region: Option<String>,
+
+    /// The access key of the bucket [default: what the machine is given by its cloud]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_S3_ACCESS_KEY",
+        value_name = "KEY",
+        hide_env_values = true
+    )]
+    s3_access_key: Option<String>,
+
+    /// Its secret; better in the environment or the file, for others see command lines
+    #[arg(long, global = true, env = "ROLLBOOK_S3_SECRET_KEY", value_name = "SECRET", value_parser = Secret::parse,
+          hide_env_values = true)]
+    s3_secret_key: Option<Secret>,
+
+    /// What files of the bucket may take on this machine [default: 1GiB]
+    #[arg(long, global = true, env = "ROLLBOOK_S3_CACHE_BYTES", value_name = "BYTES", value_parser = parse_bytes,
+          hide_env_values = true)]
+    s3_cache_bytes: Option<u64>,
 
     /// Where `serve` listens; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(
@@ -165,7 +250,12 @@ pub(crate) struct Flags {
 #[serde(deny_unknown_fields)]
 struct File {
     database: Option<String>,
-    files: Option<PathBuf>,
+    files: Option<String>,
+    s3_endpoint: Option<String>,
+    s3_region: Option<String>,
+    s3_access_key: Option<String>,
+    s3_secret_key: Option<Secret>,
+    s3_cache_bytes: Option<Bytes>,
     listen: Option<SocketAddr>,
     public_url: Option<String>,
     max_file_bytes: Option<Bytes>,
@@ -252,11 +342,36 @@ impl Flags {
             .database
             .or(file.database)
             .unwrap_or_else(|| "sqlite:rollbook.db".to_owned());
+        let (files, bucket) = match self.files.or(file.files) {
+            None => (files_beside(&database), None),
+            Some(place) => match bucket_of(&place)? {
+                None => (place.into(), None),
+                Some((name, prefix)) => {
+                    let bucket = BucketSettings {
+                        name,
+                        prefix,
+                        endpoint: self
+                            .s3_endpoint
+                            .or(file.s3_endpoint)
+                            .map(|url| parse_endpoint(&url))
+                            .transpose()?,
+                        region: self
+                            .s3_region
+                            .or(file.s3_region)
+                            .unwrap_or_else(|| "us-east-1".to_owned()),
+                        keys: bucket_keys(
+                            self.s3_access_key.or(file.s3_access_key),
+                            self.s3_secret_key.or(file.s3_secret_key),
+                        )?,
+                        cache_bytes: bytes(self.s3_cache_bytes, file.s3_cache_bytes, 1 << 30),
+                    };
+                    (files_beside(&database), Some(bucket))
+                }
+            },
+        };
         let config = Config {
-            files: self
-                .files
-                .or(file.files)
-                .unwrap_or_else(|| files_beside(&database)),
+            files,
+            bucket,
             database,
             listen: self
                 .listen
@@ -300,6 +415,45 @@ fn files_beside(database: &str) -> PathBuf {
     let mut files = OsString::from(path);
     files.push("-files");
     files.into()
+}
+
+/// The bucket and the prefix of `s3://bucket/prefix`; none for a folder.
+fn bucket_of(place: &str) -> Result<Option<(String, String)>, ConfigError> {
+    let place = place.trim();
+    let Some((scheme, rest)) = place.split_once("://") else {
+        return Ok(None);
+    };
+    let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if scheme != "s3" || name.is_empty() {
+        return Err(ConfigError::Value(format!(
+            "`files` is `{place}`, which is no place for files; use a folder, or s3://BUCKET/PREFIX"
+        )));
+    }
+    let prefix = prefix.trim_matches('/');
+    Ok(Some((name.to_owned(), prefix.to_owned())))
+}
+
+/// The address of an S3-compatible service.
+fn parse_endpoint(url: &str) -> Result<String, ConfigError> {
+    parse_public_url(url)
+        .map_err(|error| ConfigError::Value(format!("`s3_endpoint` is `{url}`, but {error}")))
+}
+
+/// Both keys, or neither.
+fn bucket_keys(
+    access: Option<String>,
+    secret: Option<Secret>,
+) -> Result<Option<(String, Secret)>, ConfigError> {
+    match (access, secret) {
+        (Some(access), Some(secret)) => Ok(Some((access, secret))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(ConfigError::Value(
+            "`s3_access_key` is set, but `s3_secret_key` is not; set both, or neither".to_owned(),
+        )),
+        (None, Some(_)) => Err(ConfigError::Value(
+            "`s3_secret_key` is set, but `s3_access_key` is not; set both, or neither".to_owned(),
+        )),
+    }
 }
 
 /// A number of bytes as people write it: `1048576`, `64MiB`, `2 GiB`, `10MB`.
@@ -361,7 +515,10 @@ mod tests {
         let setting = |line: &&str| {
             line.strip_prefix('#')
                 .and_then(|line| line.split_once(" = "))
-                .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+                .is_some_and(|(key, _)| {
+                    key.chars()
+                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+                })
         };
         let lines = EXAMPLE
             .lines()
@@ -394,7 +551,11 @@ mod tests {
         let shown: File = toml::from_str(&switched_on()).unwrap();
         let (config, log) = Flags::default().resolve().unwrap();
         assert_eq!(shown.database, Some(config.database));
-        assert_eq!(shown.files, Some(config.files));
+        assert_eq!(shown.files.map(PathBuf::from), Some(config.files));
+        assert_eq!(
+            (config.bucket, shown.s3_cache_bytes),
+            (None, Some(Bytes(1 << 30)))
+        );
         assert_eq!(shown.listen, Some(config.listen));
         let bytes = |number: usize| Some(Bytes(number as u64));
         assert_eq!(shown.max_file_bytes, Some(Bytes(config.max_file_bytes)));
@@ -451,6 +612,39 @@ mod tests {
         assert_eq!(config.database, "sqlite:b.db");
         assert_eq!(config.files, PathBuf::from("b.db-files"));
         assert_eq!(config.max_file_bytes, 3 << 20);
+    }
+
+    #[test]
+    fn a_bucket_takes_the_place_of_the_folder_and_its_secret_is_not_shown() {
+        let flags = |files: &str, secret: Option<&str>| Flags {
+            database: Some("sqlite:a.db".to_owned()),
+            files: Some(files.to_owned()),
+            s3_endpoint: Some("http://127.0.0.1:9000/".to_owned()),
+            s3_access_key: Some("AKIA".to_owned()),
+            s3_secret_key: secret.map(|secret| Secret(secret.to_owned())),
+            ..Flags::default()
+        };
+        let given = flags("s3://uploads/hotel/files/", Some("very secret"));
+        assert!(!format!("{given:?}").contains("very secret"));
+        let (config, _) = given.resolve().unwrap();
+        assert!(!format!("{config:?}").contains("very secret"));
+        assert_eq!(config.files, PathBuf::from("a.db-files"));
+        let bucket = config.bucket.unwrap();
+        assert_eq!((&*bucket.name, &*bucket.prefix), ("uploads", "hotel/files"));
+        assert_eq!(bucket.endpoint.as_deref(), Some("http://127.0.0.1:9000"));
+        assert_eq!(
+            (&*bucket.region, bucket.cache_bytes),
+            ("us-east-1", 1 << 30)
+        );
+        assert_eq!(bucket.keys.unwrap().1.reveal(), "very secret");
+        for (wrong, secret, said) in [
+            ("gs://uploads", Some("x"), "`files` is `gs://uploads`"),
+            ("s3://", Some("x"), "`files`"),
+            ("s3://uploads", None, "`s3_secret_key`"),
+        ] {
+            let error = flags(wrong, secret).resolve().unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod blobs;
 mod cli;
 mod clock;
 mod config;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use rollbook_store::WorkspaceId;
-use rollbook_store::imports::{Import, ImportFilter, ImportId, ImportState};
+use rollbook_store::imports::{Import, ImportFilter, ImportId, ImportKind, ImportState};
 use tempfile::NamedTempFile;
 
 use super::contacts::ListFormat;
@@ -170,7 +170,7 @@ impl Imports {
             }
             Imports::Download { id, out } => {
                 let import = find_import(&app, workspace.id, &id).await?;
-                download(&app, &import, out)?;
+                download(&app, &import, out).await?;
             }
             Imports::Cancel { id } => {
                 let import = find_import(&app, workspace.id, &id).await?;
@@ -332,10 +332,16 @@ async fn show(
     Ok(())
 }
 
-fn download(app: &App, import: &Import, out: Option<PathBuf>) -> anyhow::Result<()> {
-    let path = app.file_path(&import.file_hash);
-    let mut file = std::fs::File::open(&path)
-        .with_context(|| format!("the file of import {} is not kept any more", import.id))?;
+async fn download(app: &App, import: &Import, out: Option<PathBuf>) -> anyhow::Result<()> {
+    if import.kind != ImportKind::File {
+        return Err(usage(format!("import {} has no file", import.id)));
+    }
+    let kept = app
+        .blobs
+        .fetch(&import.file_hash)
+        .await
+        .with_context(|| format!("the file of import {} cannot be had", import.id))?;
+    let mut file = std::fs::File::open(kept.path())?;
     if out.as_deref() == Some(Path::new("-")) {
         io::copy(&mut file, &mut io::stdout().lock())?;
         return Ok(());

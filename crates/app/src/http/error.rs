@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
+use crate::blobs::BlobError;
 use crate::imports::intake::IntakeError;
 use crate::imports::receive::ReceiveError;
 use crate::imports::replay::ReplayError;
@@ -368,6 +369,7 @@ impl From<IntakeError> for Problem {
             IntakeError::Paused(name) => Problem::source_paused(&name),
             IntakeError::Begun(_) => Problem::new(Kind::ImportState, error.to_string()),
             IntakeError::Io(error) => Problem::internal(&error),
+            IntakeError::Blob(error) => error.into(),
             IntakeError::Store(error) => error.into(),
         }
     }
@@ -410,6 +412,19 @@ impl From<ReviewError> for Problem {
             ReviewError::Store(error) => error.into(),
             ReviewError::Io(error) => Problem::internal(&error),
         }
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Problem {
+        if !error.passes() {
+            return Problem::new(Kind::File, error.to_string());
+        }
+        tracing::error!("uploaded files: {}", error.with_cause());
+        Problem::new(
+            Kind::Unavailable,
+            "the place of uploaded files cannot be used just now; try again in a while",
+        )
     }
 }
 

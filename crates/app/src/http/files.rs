@@ -1,40 +1,43 @@
 //! Files that are sent as they were uploaded, and the names that downloads get.
 
-use std::io;
-
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use rollbook_store::imports::{Import, ImportKind};
 use tokio_util::io::ReaderStream;
 
 use crate::app::App;
+use crate::blobs::BlobError;
 use crate::http::pages::show::encode;
 use crate::http::router::Uncompressed;
 
-/// The file of an import as it was uploaded; none if there was no file, or if it is not kept any more.
-pub(crate) async fn original(app: &App, import: &Import) -> io::Result<Option<Response>> {
+/// How much of a file is read at a time.
+const BUFFER: usize = 1 << 16;
+
+/// The file of an import as it was uploaded.
+pub(crate) async fn original(app: &App, import: &Import) -> Result<Response, BlobError> {
     if import.kind != ImportKind::File {
-        return Ok(None);
+        return Err(BlobError::Missing);
     }
-    let file = match tokio::fs::File::open(app.file_path(&import.file_hash)).await {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let kept = app.blobs.fetch(&import.file_hash).await?;
+    let file = tokio::fs::File::open(kept.path()).await?;
+    let size = file.metadata().await?.len();
+    // Held until the last byte is read.
+    let content = ReaderStream::with_capacity(file, BUFFER).inspect(move |_| _ = &kept);
     let mut response = (
         [
             // Whatever it is, no browser shall show it as if it were ours.
             (CONTENT_TYPE, "application/octet-stream".to_owned()),
             (CONTENT_DISPOSITION, attachment(&import.file_name)),
-            (CONTENT_LENGTH, file.metadata().await?.len().to_string()),
+            (CONTENT_LENGTH, size.to_string()),
             (CACHE_CONTROL, "no-store".to_owned()),
         ],
-        Body::from_stream(ReaderStream::with_capacity(file, 1 << 16)),
+        Body::from_stream(content),
     )
         .into_response();
     response.extensions_mut().insert(Uncompressed);
-    Ok(Some(response))
+    Ok(response)
 }
 
 /// `Content-Disposition` of a download with this name (RFC 6266): in ASCII for old programs, and as it is.

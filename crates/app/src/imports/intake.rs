@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rollbook_engine::mapping::{ColumnMapping, Mapping};
 use rollbook_engine::record::{Cell, Record};
@@ -14,6 +14,7 @@ use rollbook_store::sources::Source;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::blobs::{BlobError, BlobFile};
 use crate::clock;
 use crate::imports::continuation::{self, Origin};
 use crate::imports::options::ImportOptions;
@@ -53,6 +54,9 @@ pub(crate) enum IntakeError {
     /// The file could not be stored or read back.
     #[error("the file cannot be stored or read: {0}")]
     Io(#[from] std::io::Error),
+    /// The file is not where uploaded files are kept, or that place cannot be reached.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
     /// The store said no.
     #[error(transparent)]
     Store(#[from] rollbook_store::StoreError),
@@ -120,7 +124,8 @@ pub(crate) async fn take_in(
     let folder = app.config.files.clone();
     let limits = app.config.file_limits();
     let name = file_name.to_owned();
-    let (hash, size) = blocking(move || keep(file, &folder, &limits, &name)).await?;
+    let (file, hash, size) = blocking(move || examine(file, &folder, &limits, &name)).await?;
+    app.blobs.keep(file, &hash).await?;
     let import = NewImport {
         id: ImportId(uuid::Uuid::now_v7()),
         workspace: source.workspace,
@@ -145,8 +150,8 @@ pub(crate) async fn look(
     import: &mut Import,
     said: &Said,
 ) -> Result<Inspection, IntakeError> {
-    let path = file_of(app, import);
-    let inspection = inspect(app, source, &path, &import.file_name, said).await?;
+    let file = file_of(app, import).await?;
+    let inspection = inspect(app, source, file.path(), &import.file_name, said).await?;
     remember_parent(app, import, &inspection).await?;
     Ok(inspection)
 }
@@ -327,9 +332,9 @@ pub(crate) async fn check_mapping(
     options.bind(&schema, &settings, source).map(|_| ())
 }
 
-/// Where an import's file is.
-pub(crate) fn file_of(app: &App, import: &Import) -> PathBuf {
-    app.file_path(&import.file_hash)
+/// An import's file on this machine, for as long as what is returned is held.
+pub(crate) async fn file_of(app: &App, import: &Import) -> Result<BlobFile, IntakeError> {
+    Ok(app.blobs.fetch(&import.file_hash).await?)
 }
 
 /// Earlier imports of the very same content into any source, the first one first. What was never run does not count.
@@ -362,13 +367,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Moves an upload into the folder, named by its content.
-fn keep(
+/// Looks whether an upload is a file that we take, and what its content's hash and its size are.
+fn examine(
     mut file: tempfile::NamedTempFile,
     folder: &Path,
     limits: &FileLimits,
     name: &str,
-) -> Result<([u8; 32], u64), IntakeError> {
+) -> Result<(tempfile::NamedTempFile, [u8; 32], u64), IntakeError> {
     let size = file.as_file().metadata()?.len();
     let limit = limits.unpacked;
     if size > limit {
@@ -378,23 +383,7 @@ fn keep(
         .map_err(|error| IntakeError::of_file(&format!("`{name}`"), error))?;
     file.rewind()?;
     let hash = hash_of(file.as_file_mut())?;
-    let path = folder.join(hex(&hash));
-    if !path.exists() {
-        file.as_file().sync_all()?;
-        match file.persist(&path) {
-            Ok(_) => {}
-            // Another file system: copy, then rename, so that nobody ever sees half a file.
-            Err(error) => {
-                let mut copy = tempfile::NamedTempFile::new_in(folder)?;
-                std::io::copy(&mut File::open(error.file.path())?, copy.as_file_mut())?;
-                copy.as_file().sync_all()?;
-                copy.persist(&path).map_err(|error| error.error)?;
-            }
-        }
-        // The name must survive a power cut, too.
-        File::open(folder)?.sync_all()?;
-    }
-    Ok((hash, size))
+    Ok((file, hash, size))
 }
 
 /// The SHA-256 of what is left of a file.
@@ -408,16 +397,6 @@ fn hash_of(file: &mut File) -> Result<[u8; 32], std::io::Error> {
         }
         hasher.update(&buffer[..read]);
     }
-}
-
-/// A hash as file names and people write it.
-pub(crate) fn hex(hash: &[u8; 32]) -> String {
-    use std::fmt::Write;
-    hash.iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 fn samples(records: &[Record], column: usize) -> Vec<String> {

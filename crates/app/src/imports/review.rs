@@ -220,9 +220,9 @@ async fn options_of(
     if let Some(json) = &import.options {
         return Ok((json.clone(), read(json)?));
     }
-    let path = file_of(app, import);
+    let file = file_of(app, import).await?;
     let nothing = Said::default();
-    let seen = intake::inspect(app, source, &path, &import.file_name, &nothing).await?;
+    let seen = intake::inspect(app, source, file.path(), &import.file_name, &nothing).await?;
     let import = intake::save(app, source, import, &seen.options).await?;
     let json = import.options.unwrap_or_default();
     let options = read(&json)?;
@@ -312,8 +312,8 @@ async fn make(
     making: &Making,
 ) -> Result<Option<Review>, IntakeError> {
     let edits = Edits::of(app, import).await?;
-    let path = file_of(app, import);
-    let prepared = stream::prepare(app, &source, &path, &options, Arc::clone(&edits)).await?;
+    let file = file_of(app, import).await?;
+    let prepared = stream::prepare(app, &source, file.path(), &options, Arc::clone(&edits)).await?;
     making.expected.store(prepared.records, Ordering::Relaxed);
     let made_at = clock::now();
     let mut details = Writer::new(&app.config.files)?;

@@ -11,6 +11,7 @@ use rollbook_store::imports::{Import, ImportKind, ImportState, Lease};
 use rollbook_store::sources::Source;
 
 use crate::app::App;
+use crate::blobs::BlobError;
 use crate::clock;
 use crate::imports::edits::Edits;
 use crate::imports::intake::{IntakeError, file_of};
@@ -38,6 +39,9 @@ pub(crate) enum RunError {
     /// The store said no; the import stays as it is and is resumed later.
     #[error(transparent)]
     Store(StoreError),
+    /// The place of uploaded files cannot be reached; the import stays as it is and is resumed later.
+    #[error(transparent)]
+    Files(BlobError),
 }
 
 impl From<StoreError> for RunError {
@@ -65,6 +69,7 @@ pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Impor
         ImportKind::Replay => match replay::all::run(app, &import, lease, &alive).await {
             Ok(ended) => Ok(ended),
             Err(ReplayError::Store(error)) => Err(error.into()),
+            Err(ReplayError::File(error)) => Err(error.into()),
             Err(error) => Ok(Ended::Failed(error.to_string())),
         },
         ImportKind::Undo => undo::take_back(app, &import, lease, &alive).await,
@@ -73,6 +78,9 @@ pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Impor
         Ok(ended) => ended,
         Err(Stopped::Run(error)) => return Err(error),
         Err(Stopped::Intake(IntakeError::Store(error))) => return Err(error.into()),
+        Err(Stopped::Intake(IntakeError::Blob(error))) if error.passes() => {
+            return Err(RunError::Files(error));
+        }
         Err(Stopped::Intake(error)) => Ended::Failed(error.to_string()),
     };
     let index = app.store.index_size();
@@ -136,7 +144,8 @@ async fn commit_all(
         ));
     };
     let edits = Edits::of(app, import).await?;
-    let prepared = stream::prepare(app, &source, &file_of(app, import), &options, edits).await?;
+    let file = file_of(app, import).await?;
+    let prepared = stream::prepare(app, &source, file.path(), &options, edits).await?;
     app.store
         .set_expected_records(import.workspace, import.id, lease, prepared.records)
         .await?;

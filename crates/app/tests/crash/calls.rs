@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::kills::{Kills, seed};
 use crate::model::{Mode, Model, Values, exported, logged, meaning};
-use crate::process::{PATIENCE, Place};
+use crate::process::{PATIENCE, Place, client};
 
 /// Senders at work at the same time. Each has its own people, so that the order of its records is the order that
 /// matters.
@@ -120,7 +120,7 @@ struct Sender<'a> {
 
 impl<'a> Sender<'a> {
     fn new(now: &'a Now, key: &'a str, number: u64) -> Sender<'a> {
-        let client = Client::builder()
+        let client = client()
             .timeout(Duration::from_secs(30))
             .build()
             .expect("a client can be made");

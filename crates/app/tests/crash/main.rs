@@ -9,6 +9,7 @@
 //! power that fails.
 
 mod calls;
+mod formats;
 mod import;
 mod kills;
 mod model;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime};
 
+use reqwest::blocking::{Client, ClientBuilder};
 use rollbook_bench::generate::{DateStyle, Recipe, Variant};
 use serde_json::Value;
 
@@ -49,6 +50,13 @@ impl Place {
         recipe
             .write_csv(&mut BufWriter::new(file))
             .expect("a file can be written");
+        path
+    }
+
+    /// Writes a file with this content.
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).expect("a file can be written");
         path
     }
 
@@ -199,6 +207,12 @@ impl Server {
     pub(crate) fn kill(mut self) {
         self.running.kill();
     }
+}
+
+/// An HTTP client. It can speak TLS, because the product can, and wants to know with what.
+pub(crate) fn client() -> ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
 }
 
 /// Waits until something is there.

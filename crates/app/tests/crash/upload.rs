@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::import::Checked;
 use crate::kills::Kills;
-use crate::process::{Place, Server, recipe, wait_for};
+use crate::process::{Place, Server, client, recipe, wait_for};
 
 /// Rows of a file: more than two batches.
 const ROWS: u64 = 20_000;
@@ -19,11 +19,7 @@ const ROWS: u64 = 20_000;
 fn an_upload_goes_on_by_itself_when_its_server_was_killed() {
     let place = Place::new();
     place.run(&["source", "list"]); // Makes the workspace.
-    let key = place.run(&["key", "create", "--source", "manual"]);
-    let api = Api {
-        client: Client::new(),
-        key: key.trim().to_owned(),
-    };
+    let api = Api::of(&place);
     let mut kills = Kills::share(20, 2);
     let mut checked = Checked::new();
     let mut cursors = Vec::new();
@@ -86,14 +82,24 @@ fn an_upload_goes_on_by_itself_when_its_server_was_killed() {
     checked.check(&place);
 }
 
-struct Api {
+/// A caller who may upload.
+pub(crate) struct Api {
     client: Client,
     key: String,
 }
 
 impl Api {
+    /// A caller with a key of the source `manual`.
+    pub(crate) fn of(place: &Place) -> Api {
+        let key = place.run(&["key", "create", "--source", "manual"]);
+        Api {
+            client: client().build().expect("a client can be made"),
+            key: key.trim().to_owned(),
+        }
+    }
+
     /// Uploads a file; the columns are guessed and the import begins at once. Returns its id.
-    fn upload(&self, server: &Server, file: &Path) -> String {
+    pub(crate) fn upload(&self, server: &Server, file: &Path) -> String {
         let part = Part::file(file).expect("the file is there");
         let answer = self
             .client
@@ -109,7 +115,7 @@ impl Api {
         id.to_owned()
     }
 
-    fn import(&self, server: &Server, id: &str) -> Value {
+    pub(crate) fn import(&self, server: &Server, id: &str) -> Value {
         let answer = self
             .client
             .get(format!("http://{}/api/v1/imports/{id}", server.address))
@@ -121,7 +127,8 @@ impl Api {
     }
 }
 
-fn is_over(import: &Value) -> bool {
+/// Whether nothing more will happen to an import.
+pub(crate) fn is_over(import: &Value) -> bool {
     matches!(
         import["state"].as_str(),
         Some("done" | "failed" | "cancelled")

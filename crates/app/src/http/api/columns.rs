@@ -196,8 +196,8 @@ pub(crate) async fn check_column(
     };
     options.mapping.columns = columns;
     options.region = region.flatten().or(options.region);
-    let path = file_of(&api.app, &import);
-    let checked = check(&api.app, source, &path, &options, Some(index)).await?;
+    let file = file_of(&api.app, &import).await?;
+    let checked = check(&api.app, source, file.path(), &options, Some(index)).await?;
     let mut columns = checked.columns.into_iter();
     let column = columns.find(|checked| checked.column == index);
     Ok(Json(ColumnCheckJson::of(

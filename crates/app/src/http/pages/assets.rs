@@ -7,8 +7,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
 use crate::access;
+use crate::blobs::hex;
 use crate::http::pages::error::PageError;
-use crate::imports::intake::hex;
 
 /// A file that pages load.
 struct Asset {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use rollbook_store::StoreError;
 use tower_http::csrf::ProtectionError;
 
+use crate::blobs::BlobError;
 use crate::http::pages::frame::Frame;
 use crate::http::pages::show::encode;
 use crate::http::session::Person;
@@ -41,6 +42,15 @@ impl From<StoreError> for PageError {
 impl From<askama::Error> for PageError {
     fn from(error: askama::Error) -> PageError {
         PageError::Broken(error.to_string())
+    }
+}
+
+impl From<BlobError> for PageError {
+    fn from(error: BlobError) -> PageError {
+        match error {
+            BlobError::Missing => PageError::NotFound("the file of this import"),
+            error => PageError::Broken(format!("uploaded files: {}", error.with_cause())),
+        }
     }
 }
 

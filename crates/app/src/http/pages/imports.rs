@@ -225,7 +225,7 @@ async fn row(
     let totals = &import.totals;
     let source = sources.iter().find(|source| source.id == import.source);
     let is_file = import.kind == ImportKind::File;
-    let kept = is_file && person.may_import() && app.file_path(&import.file_hash).exists();
+    let kept = is_file && person.may_import() && app.blobs.may_be_kept(&import.file_hash);
     Ok(ImportRow {
         id: import.id.to_string(),
         file: import.file_name.clone(),

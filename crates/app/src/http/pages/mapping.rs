@@ -101,6 +101,7 @@ pub(super) async fn show(
     let inspection = match intake::look(app, &source, &mut import, &Said::default()).await {
         Ok(inspection) => inspection,
         Err(IntakeError::Store(error)) => return Err(error.into()),
+        Err(IntakeError::Blob(error)) if error.passes() => return Err(error.into()),
         Err(error) => return unreadable(app, person, &import, &error).await,
     };
     let mut chosen = Chosen::guessed(&inspection);
@@ -128,6 +129,7 @@ pub(super) async fn save(
     let inspection = match intake::look(&app, &source, &mut import, &Said::default()).await {
         Ok(inspection) => inspection,
         Err(IntakeError::Store(error)) => return Err(error.into()),
+        Err(IntakeError::Blob(error)) if error.passes() => return Err(error.into()),
         Err(error) => return unreadable(&app, &person, &import, &error).await,
     };
     let chosen = Chosen::of_form(&inspection, &form);

@@ -64,6 +64,7 @@ pub(super) async fn post(
     match taken.await {
         Ok(import) => Ok(Redirect::to(&format!("/imports/{}", import.id)).into_response()),
         Err(IntakeError::Store(error)) => Err(error.into()),
+        Err(IntakeError::Blob(error)) => Err(error.into()),
         Err(error) => again(
             StatusCode::UNPROCESSABLE_ENTITY,
             sentence(&error.to_string()),

@@ -497,6 +497,7 @@ mod tests {
         let config = Config {
             database: format!("sqlite:{}", folder.join("rollbook.db").display()),
             files: folder.join("files"),
+            bucket: None,
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: None,
             max_file_bytes: 1 << 20,

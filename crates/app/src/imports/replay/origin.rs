@@ -16,8 +16,9 @@ use rollbook_store::sources::Source;
 use rollbook_store::{StoreError, WorkspaceId};
 
 use crate::app::App;
+use crate::blobs::BlobError;
 use crate::imports::edits::{Edits, RowEdit};
-use crate::imports::intake::file_of;
+use crate::imports::intake::{IntakeError, file_of};
 use crate::imports::options::ImportOptions;
 use crate::imports::receive::{self, with_normaliser};
 use crate::imports::replay::ReplayError;
@@ -327,12 +328,17 @@ impl<'a> Readers<'a> {
         }
         let mut binding = stream::bind(app, source, &options).await?;
         let edits = Edits::of(app, import).await?;
-        let file = file_of(app, import);
-        if dates && binding.has_dates() && file.exists() {
-            // The order of its dates was decided from the whole file, and is again.
-            let edits = Arc::clone(&edits);
-            let prepared = stream::prepare(app, source, &file, &options, edits).await?;
-            binding = prepared.binding.as_ref().clone();
+        if dates && binding.has_dates() {
+            match file_of(app, import).await {
+                Ok(file) => {
+                    // The order of its dates was decided from the whole file, and is again.
+                    let (path, edits) = (file.path(), Arc::clone(&edits));
+                    let prepared = stream::prepare(app, source, path, &options, edits).await?;
+                    binding = prepared.binding.as_ref().clone();
+                }
+                Err(IntakeError::Blob(BlobError::Missing)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(Reader {
             reading: Some(options.reading),

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::get;
+use crate::blobs::BlobError;
 use crate::http::api::Api;
 use crate::http::api::logs::PageParams;
 use crate::http::api::params::Params;
@@ -235,7 +236,7 @@ pub(crate) async fn show(
         .await?;
     let sources = api.sources(&caller).await?;
     let file_kept =
-        import.kind == ImportKind::File && api.app.file_path(&import.file_hash).exists();
+        import.kind == ImportKind::File && api.app.blobs.is_kept(&import.file_hash).await?;
     Ok(Json(ImportDetailsJson {
         import: ImportJson::of(&import, &sources.names),
         reading: options.as_ref().map(ReadingJson::of),
@@ -273,8 +274,8 @@ pub(crate) async fn file(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let import = get(&api, &caller, &id).await?;
-    let file = original(&api.app, &import)
-        .await
-        .map_err(intake::IntakeError::Io)?;
-    file.ok_or_else(|| Problem::not_found("file of import", &id))
+    match original(&api.app, &import).await {
+        Err(BlobError::Missing) => Err(Problem::not_found("file of import", &id)),
+        file => Ok(file?),
+    }
 }

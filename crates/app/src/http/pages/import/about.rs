@@ -9,6 +9,7 @@ use rollbook_store::StoreError;
 use rollbook_store::imports::{Import, ImportKind, ImportState};
 
 use crate::app::App;
+use crate::http::pages::error::PageError;
 use crate::http::pages::imports::StateTag;
 use crate::http::pages::show::{count, counted, field_label, sentence};
 use crate::http::session::Person;
@@ -64,12 +65,12 @@ impl About {
         app: &App,
         person: &Person,
         import: &Import,
-    ) -> Result<About, StoreError> {
+    ) -> Result<About, PageError> {
         let sources = app.store.sources(import.workspace).await?;
         let source = sources.iter().find(|source| source.id == import.source);
         let schema = app.schema(import.workspace).await?;
         let has_file = import.kind == ImportKind::File;
-        let kept = has_file && app.file_path(&import.file_hash).exists();
+        let kept = has_file && app.blobs.is_kept(&import.file_hash).await?;
         let mut about = About {
             kind: summary::kind(import),
             source: source.map_or_else(String::new, |source| source.settings.label.clone()),

@@ -24,8 +24,7 @@ pub(in crate::http::pages) async fn file(
 ) -> Result<Response, PageError> {
     person.must_import()?;
     let import = find_import(&app, &person, &id).await?;
-    let file = original(&app, &import).await?;
-    file.ok_or(PageError::NotFound("the file of this import"))
+    Ok(original(&app, &import).await?)
 }
 
 /// `GET /imports/{id}/failed-rows.csv`
