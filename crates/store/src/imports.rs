@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
 use uuid::Uuid;
 
+use crate::outbox::NewMail;
 use crate::sources::SourceId;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -315,6 +316,25 @@ pub trait Imports {
         state: ImportState,
         error: Option<String>,
         now: Timestamp,
+    ) -> Result<Import, StoreError> {
+        self.finish_import_and_tell(workspace, id, lease, state, error, now, Vec::new())
+            .await
+    }
+
+    /// As [`Imports::finish_import`], and writes down the mails that tell of it in the same transaction.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are one fact: how an import ended and who is told"
+    )]
+    async fn finish_import_and_tell(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        lease: Lease,
+        state: ImportState,
+        error: Option<String>,
+        now: Timestamp,
+        mails: Vec<NewMail>,
     ) -> Result<Import, StoreError>;
 
     /// Asks a running import to stop at the next batch edge; one that waits is cancelled at once.

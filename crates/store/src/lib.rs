@@ -8,6 +8,8 @@ pub mod commit;
 pub mod contacts;
 pub mod imports;
 pub mod log;
+pub mod notifications;
+pub mod outbox;
 pub mod sources;
 mod sqlite;
 pub mod time;
@@ -45,6 +47,8 @@ pub trait Store:
     + contacts::Contacts
     + imports::Imports
     + log::Log
+    + notifications::Notifications
+    + outbox::Outbox
     + sources::Sources
     + undo::Undo
     + workspaces::Workspaces

@@ -13,6 +13,8 @@ mod identifiers;
 mod imports;
 mod log;
 mod migrations;
+mod notifications;
+mod outbox;
 mod pack;
 mod readers;
 mod replays;

@@ -7,11 +7,12 @@ use rollbook_engine::attempt::Totals;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use uuid::Uuid;
 
-use super::{Sqlite, counted, sources, stored};
+use super::{Sqlite, counted, outbox, sources, stored};
 use crate::commit::ImportStep;
 use crate::imports::{
     Import, ImportFilter, ImportId, ImportKind, ImportState, Imports, Lease, NewImport,
 };
+use crate::outbox::NewMail;
 use crate::sources::SourceId;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -253,7 +254,7 @@ impl Imports for Sqlite {
             .await
     }
 
-    async fn finish_import(
+    async fn finish_import_and_tell(
         &self,
         workspace: WorkspaceId,
         id: ImportId,
@@ -261,6 +262,7 @@ impl Imports for Sqlite {
         state: ImportState,
         error: Option<String>,
         now: Timestamp,
+        mails: Vec<NewMail>,
     ) -> Result<Import, StoreError> {
         self.writer
             .write(move |writing| {
@@ -279,6 +281,7 @@ impl Imports for Sqlite {
                          WHERE no = ?1",
                     )?
                     .execute((running.no, state.key(), &error, now.0))?;
+                outbox::add(&writing.tx, &mails)?;
                 get(&writing.tx, workspace, id)
             })
             .await

@@ -15,6 +15,7 @@ mod imports;
 mod large;
 mod model;
 mod opening;
+mod outbox;
 mod replays;
 mod sharing;
 mod sources;
