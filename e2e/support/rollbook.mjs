@@ -22,6 +22,7 @@ export const admin = { email: 'admin@hotel.example', password: 'correct horse ba
 
 /** A Rollbook of its own: a database in a folder of its own, a server on a port of its own. */
 export class Rollbook {
+  /** `settings`: further environment variables. */
   static async start(settings = {}) {
     if (!binary) throw new Error('no rollbook binary found; run `cargo build --release` first');
     const folder = mkdtempSync(join(tmpdir(), 'rollbook-e2e-'));
@@ -75,8 +76,14 @@ export class Rollbook {
     return { status: response.status, body: await response.json() };
   }
 
+  /** Ends the server as a power cut does. */
+  async kill() {
+    this.process.kill('SIGKILL');
+    await once(this.process, 'exit');
+  }
+
   async stop() {
-    if (this.process.exitCode === null) {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
       this.process.kill('SIGTERM');
       await once(this.process, 'exit');
     }

@@ -10,6 +10,7 @@ mod import;
 mod imports;
 mod key;
 mod log;
+mod mail;
 mod migrate;
 mod normalize;
 mod openapi;
@@ -74,6 +75,8 @@ enum Command {
     Key(key::Keys),
     #[command(subcommand)]
     User(user::Users),
+    #[command(subcommand)]
+    Mail(mail::Mails),
     #[command(subcommand)]
     Field(field::Fields),
     #[command(subcommand)]
@@ -166,6 +169,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Source(command) => command.run(config).await,
         Command::Key(command) => command.run(config).await,
         Command::User(command) => command.run(config).await,
+        Command::Mail(command) => command.run(config).await,
         Command::Field(command) => command.run(config).await,
         Command::Workspace(command) => command.run(config).await,
         Command::Migrate(command) => command.run(config).await,

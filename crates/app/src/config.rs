@@ -12,6 +12,8 @@ use rollbook_sources::csv::CsvLimits;
 use rollbook_sources::file::FileLimits;
 use serde::Deserialize;
 
+use crate::mail::server::{MailSettings, Way};
+
 /// The file that is read from the working folder if no other is named.
 const DEFAULT_FILE: &str = "rollbook.toml";
 
@@ -28,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The address people use, for links; `http://<listen>` if not set.
     pub(crate) public_url: Option<String>,
+    /// Where mail is handed in; none if none is sent.
+    pub(crate) mail: Option<MailSettings>,
     /// The largest upload in bytes.
     pub(crate) max_file_bytes: u64,
     /// The largest record in bytes: a row of a file, or the body of an API call with one record.
@@ -204,6 +208,21 @@ pub(crate) struct Flags {
           value_parser = parse_public_url, hide_env_values = true)]
     public_url: Option<String>,
 
+    /// Where mail is handed in: smtp://USER:PASSWORD@HOST:PORT, smtps://… or folder:PATH [default: no mail is sent]
+    #[arg(long, global = true, env = "ROLLBOOK_MAIL", value_name = "ADDRESS", value_parser = Secret::parse,
+          hide_env_values = true)]
+    mail: Option<Secret>,
+
+    /// The sender's address of mail, for example "Rollbook <rollbook@example.com>"
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_MAIL_FROM",
+        value_name = "EMAIL",
+        hide_env_values = true
+    )]
+    mail_from: Option<String>,
+
     /// The largest file that is taken in, for example 500MiB [default: 2GiB]
     #[arg(long, global = true, env = "ROLLBOOK_MAX_FILE_BYTES", value_name = "BYTES",
           value_parser = parse_bytes, hide_env_values = true)]
@@ -258,6 +277,8 @@ struct File {
     s3_cache_bytes: Option<Bytes>,
     listen: Option<SocketAddr>,
     public_url: Option<String>,
+    mail: Option<Secret>,
+    mail_from: Option<String>,
     max_file_bytes: Option<Bytes>,
     max_record_bytes: Option<Bytes>,
     max_batch_bytes: Option<Bytes>,
@@ -334,6 +355,7 @@ impl Flags {
                 .map_err(|error| ConfigError::Value(format!("`workers`: {error}")))?,
             (None, None) => 2,
         };
+        let mail = mail_settings(self.mail.or(file.mail), self.mail_from.or(file.mail_from))?;
         let bytes = |flag: Option<u64>, file: Option<Bytes>, default: u64| {
             flag.or(file.map(|bytes| bytes.0)).unwrap_or(default)
         };
@@ -378,6 +400,7 @@ impl Flags {
                 .or(file.listen)
                 .unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
             public_url,
+            mail,
             max_file_bytes: bytes(self.max_file_bytes, file.max_file_bytes, 2 << 30),
             max_record_bytes: in_memory(bytes(
                 self.max_record_bytes,
@@ -393,6 +416,38 @@ impl Flags {
         };
         Ok((config, log))
     }
+}
+
+/// How mail is sent, if it is.
+fn mail_settings(
+    way: Option<Secret>,
+    from: Option<String>,
+) -> Result<Option<MailSettings>, ConfigError> {
+    let way = way.filter(|way| !way.0.trim().is_empty());
+    let from = from.filter(|from| !from.trim().is_empty());
+    let Some(Secret(way)) = way else {
+        return Ok(None);
+    };
+    // Neither the address nor what is wrong with it may show the password.
+    let way = Way::parse(&way)
+        .map_err(|error| ConfigError::Value(format!("`mail` cannot be used: {error}")))?;
+    let from = match (from, &way) {
+        (Some(from), _) => from,
+        (None, Way::Folder(_)) => "Rollbook <rollbook@localhost>".to_owned(),
+        (None, Way::Smtp(_)) => {
+            return Err(ConfigError::Value(
+                "`mail` is set, but `mail_from` is not; set it to the address that mail is sent from, for example \
+                 \"Rollbook <rollbook@example.com>\""
+                    .to_owned(),
+            ));
+        }
+    };
+    let from = from.trim().parse().map_err(|error| {
+        ConfigError::Value(format!(
+            "`mail_from` is `{from}`, which is no sender ({error}); write \"Rollbook <rollbook@example.com>\""
+        ))
+    })?;
+    Ok(Some(MailSettings { way, from }))
 }
 
 fn read_file(path: &Path) -> Result<File, ConfigError> {

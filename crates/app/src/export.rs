@@ -121,13 +121,13 @@ pub(crate) fn attempts(
             };
             let mut bytes = Vec::new();
             if first && format == Format::Csv {
-                write_record(&mut bytes, &COLUMNS);
+                bytes = csv_head();
             }
             for (attempt, payload) in page {
                 let attempt = sight.attempt(attempt);
                 let payload = sight.payload(payload);
                 match format {
-                    Format::Csv => write_attempt(&mut bytes, attempt, payload, &names),
+                    Format::Csv => csv_line(&mut bytes, attempt, payload, &names),
                     Format::Ndjson => write_line(&mut bytes, attempt, payload, &names),
                 }
             }
@@ -152,7 +152,15 @@ pub(crate) fn failed_rows(
     .fuse()
 }
 
-fn write_attempt(
+/// The first line of the CSV.
+pub(crate) fn csv_head() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_record(&mut bytes, &COLUMNS);
+    bytes
+}
+
+/// An attempt as a line of the CSV.
+pub(crate) fn csv_line(
     bytes: &mut Vec<u8>,
     attempt: Attempt,
     payload: Option<Payload>,

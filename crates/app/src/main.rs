@@ -11,6 +11,7 @@ mod export;
 mod http;
 mod imports;
 mod jobs;
+mod mail;
 mod masking;
 mod search;
 mod spreadsheet;

@@ -120,6 +120,8 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
     for _ in 0..app.config.workers {
         workers.spawn(jobs::worker::work(app.clone()));
     }
+    workers.spawn(jobs::digest::work(app.clone()));
+    let senders = jobs::send_mail::Senders::start(&app);
     let address = app.config.listen;
     let service = http::router::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(async {
@@ -131,6 +133,7 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
         stop.await;
         say("stopping …");
         workers.abort_all();
+        senders.stop();
         // The server may have ended by itself.
         let _ = tell.send(());
         tokio::time::sleep(GRACE).await;
@@ -139,6 +142,7 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
         ended = async { server.await } => ended?,
         () = stopping => {}
     }
+    senders.finish(GRACE).await;
     Ok(Done::Fully)
 }
 

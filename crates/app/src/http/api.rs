@@ -9,6 +9,8 @@ mod fields;
 mod imports;
 mod keys;
 mod logs;
+pub(crate) mod notifications;
+mod outbox;
 mod params;
 mod records;
 mod replay;
@@ -145,6 +147,10 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::list, keys::add))
         .routes(routes!(keys::revoke))
         .routes(routes!(fields::list, fields::add))
+        .routes(routes!(notifications::show, notifications::set))
+        .routes(routes!(notifications::test))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::retry))
 }
 
 /// What is answered where there is nothing.

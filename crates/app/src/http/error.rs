@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     Exists,
     /// The import is past the step at which this could be done.
     ImportState,
+    /// The mail is past the step at which this could be done.
+    MailState,
     /// The body is over the limit.
     TooLarge,
     /// The attempt, or none of the attempts, can be replayed.
@@ -70,7 +72,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All of them, in the order of their statuses.
-    pub(crate) const ALL: [Kind; 21] = [
+    pub(crate) const ALL: [Kind; 22] = [
         Kind::Parameter,
         Kind::Body,
         Kind::Record,
@@ -84,6 +86,7 @@ impl Kind {
         Kind::Exists,
         Kind::ImportState,
         Kind::Replay,
+        Kind::MailState,
         Kind::TooLarge,
         Kind::MediaType,
         Kind::Mapping,
@@ -135,6 +138,7 @@ impl Kind {
                 "The import is not at this step",
             ),
             Kind::Replay => (S::CONFLICT, "replay", "This cannot be replayed"),
+            Kind::MailState => (S::CONFLICT, "mail-state", "The mail is past this step"),
             Kind::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Kind::MediaType => (
                 S::UNSUPPORTED_MEDIA_TYPE,
@@ -528,6 +532,8 @@ answers! {
     MappedOrWrong: Mapping, File, Value;
     /// What an endpoint that moves an import on may answer.
     InState: ImportState;
+    /// What an endpoint that moves a mail on may answer.
+    InMailState: MailState;
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod imports;
 mod log;
 mod mapping;
 mod new_source;
+mod notifications;
 pub(crate) mod review;
 #[cfg(test)]
 mod samples;
@@ -96,6 +97,19 @@ pub(crate) fn router() -> Router<App> {
         )
         .route("/settings/sources/{name}/pause", post(source::pause))
         .route("/settings/sources/{name}/resume", post(source::resume))
+        .route(
+            "/settings/notifications",
+            get(notifications::get).post(notifications::post),
+        )
+        .route("/settings/notifications/test", post(notifications::test))
+        .route(
+            "/settings/notifications/sources/{name}",
+            get(notifications::source::get).post(notifications::source::post),
+        )
+        .route(
+            "/settings/notifications/outbox/{id}/retry",
+            post(notifications::outbox::retry),
+        )
         .route("/assets/{hash}/{name}", get(assets::get))
         .fallback(error::not_found)
         .layer(CsrfLayer::new().with_rejection_response(error::foreign_form))

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rollbook_engine::attempt::ImportResult;
 use rollbook_engine::issue::Issue;
 use rollbook_store::StoreError;
+use rollbook_store::commit::Payload;
 use rollbook_store::imports::Import;
-use rollbook_store::log::{LogFilter, Paging};
+use rollbook_store::log::{Attempt, LogFilter, Paging};
 
 use crate::app::App;
 use crate::imports::edits::{Edits, RowEdit};
@@ -72,25 +73,45 @@ impl FailedRows {
             return Ok(None);
         };
         self.after = last.id.number();
-        // Rows that somebody left out on purpose are not to be corrected.
-        let failed = page.iter().filter(|(attempt, _)| {
-            attempt
-                .issues
-                .iter()
-                .all(|issue| issue.code != Issue::DROPPED)
-        });
-        let rows = failed.map(|(attempt, payload)| {
-            let edit = attempt.row.and_then(|row| self.edits.row(row));
-            row(
-                &self.options,
-                attempt.row,
-                &payload.bytes,
-                edit,
-                &attempt.issues,
-            )
-        });
+        let rows = page
+            .iter()
+            .filter_map(|(attempt, payload)| line(&self.options, attempt, payload, &self.edits));
         Ok(Some(rows.collect()))
     }
+}
+
+/// The line of a failed row; none if somebody left it out on purpose, so that there is nothing to correct.
+pub(crate) fn line(
+    options: &ImportOptions,
+    attempt: &Attempt,
+    payload: &Payload,
+    edits: &Edits,
+) -> Option<String> {
+    let dropped = |issue: &Issue| issue.code == Issue::DROPPED;
+    if attempt.issues.iter().any(dropped) {
+        return None;
+    }
+    let edit = attempt.row.and_then(|row| edits.row(row));
+    Some(row(
+        options,
+        attempt.row,
+        &payload.bytes,
+        edit,
+        &attempt.issues,
+    ))
+}
+
+/// What the file of failed rows of a file is called.
+pub(crate) fn file_name(of: &str) -> String {
+    let stem = of.rsplit_once('.').map_or(of, |(stem, _)| stem);
+    let stem: String = stem
+        .chars()
+        .map(|character| match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => character,
+            _ => '_',
+        })
+        .collect();
+    format!("{stem}-failed-rows.csv")
 }
 
 /// The first line.

@@ -18,6 +18,7 @@ use crate::imports::intake::{IntakeError, file_of};
 use crate::imports::options::ImportOptions;
 use crate::imports::replay::{self, ReplayError};
 use crate::imports::{stream, undo};
+use crate::mail::import_report;
 
 /// How long a worker may be silent before another takes its import over, in milliseconds.
 pub(crate) const LEASE_MILLIS: i64 = 3_000;
@@ -63,6 +64,7 @@ pub(in crate::imports) enum Ended {
 /// Runs a claimed import to its end, or until a person cancels it. Returns the import as it stands then. What cannot
 /// be read ends the import as failed, with the reason; what was committed stays.
 pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Import, RunError> {
+    let (workspace, id) = (import.workspace, import.id);
     let alive = Heartbeat::start(app.clone(), &import, lease);
     let ended = match import.kind {
         ImportKind::File => commit_all(app, &import, lease, &alive).await,
@@ -94,16 +96,13 @@ pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Impor
         Ended::Cancelled => (ImportState::Cancelled, None),
         Ended::Failed(error) => (ImportState::Failed, Some(error)),
     };
+    let now = clock::now();
+    // Its counts as they are now; nobody else changes them under this lease.
+    let counted = app.store.import(import.workspace, import.id).await?;
+    let mails = import_report::mails(app, &counted.unwrap_or(import), state, now).await?;
     Ok(app
         .store
-        .finish_import(
-            import.workspace,
-            import.id,
-            lease,
-            state,
-            error,
-            clock::now(),
-        )
+        .finish_import_and_tell(workspace, id, lease, state, error, now, mails)
         .await?)
 }
 

@@ -16,6 +16,7 @@ mod idempotency;
 mod imports;
 mod json_bodies;
 mod log;
+mod mail;
 mod mapping;
 mod records;
 mod replays;

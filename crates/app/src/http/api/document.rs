@@ -18,7 +18,7 @@ use crate::http::error::{Kind, ProblemSchema};
 const KEY: &str = "key";
 
 /// What the endpoints are about, in the order in which they are read.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     (
         "Records",
         "Deliver contacts from another system. Every record becomes one attempt in the Contact Import Log.",
@@ -35,6 +35,7 @@ const TAGS: [(&str, &str); 7] = [
     ),
     ("Keys", "Who may call this API."),
     ("Fields", "What a contact can have."),
+    ("Mail", "Who is told by mail, and what became of the mails."),
 ];
 
 const ABOUT: &str = "\
@@ -205,6 +206,11 @@ mod tests {
             "delete /keys/{id}",
             "get /fields",
             "post /fields",
+            "get /notifications",
+            "put /notifications",
+            "post /notifications/test",
+            "get /outbox",
+            "post /outbox/{id}/retry",
         ];
         let expected: HashSet<String> = expected.into_iter().map(str::to_owned).collect();
         assert_eq!(described, expected);

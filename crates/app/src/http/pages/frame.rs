@@ -23,6 +23,8 @@ pub(crate) enum Section {
     Logs,
     /// Admin Settings > Sources.
     Sources,
+    /// Admin Settings > Notifications.
+    Notifications,
     /// None of them.
     Elsewhere,
 }
@@ -78,6 +80,7 @@ impl Frame {
             Section::Imports => "imports",
             Section::Logs => "logs",
             Section::Sources => "sources",
+            Section::Notifications => "notifications",
             Section::Elsewhere => "",
         };
         here == section

@@ -23,6 +23,14 @@ use crate::http::pages::log::rows::{Info, ResultTag, Row, Rows};
 use crate::http::pages::log::{Chip, Choice, Empty, LogPage, RangeMenu, histogram, tabs};
 use crate::http::pages::mapping::{ColumnView, Earlier, FieldGroup, FieldOption, MappingPage};
 use crate::http::pages::new_source::{NewSourceForm, NewSourcePage};
+use crate::http::pages::notifications::forms::RhythmForm;
+use crate::http::pages::notifications::outbox::MailRow;
+use crate::http::pages::notifications::source::{
+    SourceForm, SourceNotificationsPage, SourceProblems,
+};
+use crate::http::pages::notifications::{
+    NotificationsPage, SourceRow as ToldSource, WorkspaceForm, WorkspaceProblems,
+};
 use crate::http::pages::review::view::{
     CellView, ChangeView as ChangeOfRow, GroupView, RowView, Tab,
 };
@@ -643,7 +651,13 @@ fn all() -> Vec<(&'static str, String)> {
             workspace_region: hostile(),
         },
     );
+    add("notifications", &notifications(true));
+    add("notifications without mail", &notifications(false));
     for is_manual in [false, true] {
+        add(
+            "notifications of a source",
+            &source_notifications(is_manual),
+        );
         let key = |revoked| KeyView {
             id: 1,
             name: hostile(),
@@ -685,6 +699,99 @@ fn all() -> Vec<(&'static str, String)> {
         },
     );
     pages
+}
+
+fn rhythm() -> RhythmForm {
+    RhythmForm {
+        every: "weekly".to_owned(),
+        at: hostile(),
+        on: "monday".to_owned(),
+    }
+}
+
+fn notifications(configured: bool) -> NotificationsPage {
+    let mail = |again| MailRow {
+        id: hostile(),
+        kind: "Import report",
+        recipient: hostile(),
+        subject: hostile(),
+        created: when(),
+        class: "bad",
+        state: "Given up",
+        when: "after 3 tries".to_owned(),
+        error: hostile(),
+        again,
+    };
+    let some = configured.then(hostile);
+    NotificationsPage {
+        frame: frame(),
+        way: configured.then(|| (hostile(), hostile())),
+        links: configured,
+        saved: configured,
+        form: WorkspaceForm {
+            recipients: hostile(),
+            to_uploader: some.clone(),
+            rhythm: rhythm(),
+            quiet_from: hostile(),
+            quiet_to: hostile(),
+            attachment: hostile(),
+        },
+        problems: WorkspaceProblems {
+            recipients: some.clone(),
+            rhythm: some.clone(),
+            quiet: some.clone(),
+            attachment: some.clone(),
+        },
+        zone: hostile(),
+        sources: vec![ToldSource {
+            name: hostile(),
+            label: hostile(),
+            recipients: hostile(),
+            digest: hostile(),
+            quiet: hostile(),
+            alerts: hostile(),
+        }],
+        test_to: hostile(),
+        tested: Some((configured, hostile())),
+        mails: if configured {
+            vec![mail(true), mail(false)]
+        } else {
+            Vec::new()
+        },
+        older: some,
+        newest: configured,
+    }
+}
+
+fn source_notifications(is_manual: bool) -> SourceNotificationsPage {
+    let problem = || Some(hostile());
+    SourceNotificationsPage {
+        frame: frame(),
+        name: hostile(),
+        label: hostile(),
+        is_manual,
+        form: SourceForm {
+            who: "own".to_owned(),
+            recipients: hostile(),
+            rhythm: rhythm(),
+            quiet: "own".to_owned(),
+            quiet_from: hostile(),
+            quiet_to: hostile(),
+            silence: "hours".to_owned(),
+            hours: hostile(),
+            jump: problem(),
+        },
+        problems: SourceProblems {
+            recipients: problem(),
+            rhythm: problem(),
+            quiet: problem(),
+            silence: problem(),
+        },
+        usual_recipients: hostile(),
+        usual_digest: hostile(),
+        usual_quiet: hostile(),
+        zone: hostile(),
+    }
 }
 
 #[test]

@@ -500,6 +500,7 @@ mod tests {
             bucket: None,
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: None,
+            mail: None,
             max_file_bytes: 1 << 20,
             max_record_bytes: 1 << 20,
             max_batch_bytes: 1 << 20,
