@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -67,7 +68,8 @@ test('a file goes into the bucket and is imported from there', () =>
     assert.deepEqual(await s3.objects(), [`hotel/${hash(content)}`]);
     // Neither the mapping page nor the worker needs what this machine has by chance.
     rmSync(join(cache(), hash(content)));
-    await page.getByRole('button', { name: 'Run import' }).click();
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.getByRole('button', { name: /^Import \d/ }).click();
     await page.getByRole('link', { name: 'See every row in the log' }).waitFor();
     assert.equal(await page.locator('#count-created').innerText(), '1');
 
@@ -107,7 +109,7 @@ test('while the bucket is away uploads are refused, and it is said what is missi
   const third = 'Name,Email\nEve,eve@hotel.example\n';
   const { id } = await (await upload('third.csv', third)).json();
   await over(id);
-  await s3.stop();
+  s3.leave();
   rmSync(join(cache(), hash(third)));
   const refused = await upload('fourth.csv', `${third}Fay,fay@hotel.example\n`);
   assert.equal(refused.status, 503);
@@ -116,13 +118,35 @@ test('while the bucket is away uploads are refused, and it is said what is missi
   assert.doesNotMatch(told, new RegExp(bucket));
   assert.equal((await api(`/imports/${id}/file`)).status, 503);
 
-  // It forgets everything when it starts again, as one that lost its disk.
-  await s3.serve();
-  await s3.request('PUT', `/${bucket}`);
+  s3.away = false;
+  assert.equal(await (await api(`/imports/${id}/file`)).text(), third);
+  rmSync(join(cache(), hash(third)));
+  await s3.forget();
   assert.equal((await api(`/imports/${id}/file`)).status, 404);
   assert.equal((await (await api(`/imports/${id}`)).json()).file_kept, false);
   assert.equal((await upload('fifth.csv', third)).status, 202);
   assert.deepEqual(await s3.objects(), [`hotel/${hash(third)}`]);
+});
+
+test('an import that was killed waits for a bucket that is away, and goes on by itself', async () => {
+  const guests = Array.from({ length: 20_000 }, (_, row) => `G-${row},Guest ${row},${'x'.repeat(40)}`);
+  const large = `external_id,name,notes\n${guests.join('\n')}\n`;
+  assert.ok(large.length > 1 << 20, 'it is larger than the cache');
+  const { id } = await (await upload('guests.csv', large)).json();
+  const now = async () => (await api(`/imports/${id}`)).json();
+  while ((await now()).totals.records === 0) await setTimeout(10);
+  rollbook.process.kill('SIGKILL');
+  await once(rollbook.process, 'exit');
+  s3.leave();
+  await rollbook.serve();
+  while (!rollbook.log.some((line) => line.includes('will be resumed'))) await setTimeout(50);
+  const waiting = await (await api('/imports?limit=1')).json();
+  assert.equal(waiting.imports[0].state, 'running');
+  assert.ok(waiting.imports[0].totals.records < 20_000);
+  s3.away = false;
+  const done = await over(id);
+  assert.equal(done.state, 'done');
+  assert.deepEqual([done.totals.records, done.totals.created], [20_000, 20_000]);
 });
 
 test('the secret is nowhere', async () => {
