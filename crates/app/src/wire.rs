@@ -279,6 +279,8 @@ pub(crate) struct ImportJson {
     pub(crate) without_identifier: u64,
     /// Whether a person asked it to stop.
     pub(crate) cancel_requested: bool,
+    /// Rows of which something else became than the review said, because contacts changed between the two.
+    pub(crate) drifted: u64,
 }
 
 /// Counts of an import.
@@ -338,6 +340,7 @@ impl ImportJson {
             totals: import.totals.into(),
             without_identifier: import.without_identifier,
             cancel_requested: import.cancel_requested,
+            drifted: import.drifted,
         }
     }
 }

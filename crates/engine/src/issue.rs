@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Text;
+use crate::plan::{Expected, ExpectedVerdict};
 
 /// Why a value or a record could not be used, with what the message needs to know.
 ///
@@ -398,6 +399,28 @@ impl Note {
             field: None,
             code: "record.edited".into(),
             message: format!("In the review the region of phone numbers was set to {region}.")
+                .into(),
+        }
+    }
+
+    /// Contacts changed between the review and the run, so that something else was done than the review said.
+    pub fn drifted(expected: Expected) -> Note {
+        let said = match (expected.verdict, expected.contact) {
+            (ExpectedVerdict::Created, _) => "to create a contact".to_owned(),
+            (ExpectedVerdict::Updated, Some(contact)) => format!("to update contact {contact}"),
+            (ExpectedVerdict::Updated, None) => "to update a contact of this file".to_owned(),
+            (ExpectedVerdict::Unchanged, Some(contact)) => {
+                format!("to find contact {contact} without a change")
+            }
+            (ExpectedVerdict::Unchanged, None) => {
+                "to find a contact of this file without a change".to_owned()
+            }
+            (ExpectedVerdict::Failed, _) => "to fail".to_owned(),
+        };
+        Note {
+            field: None,
+            code: "verdict.drifted".into(),
+            message: format!("In the review this record was {said}; contacts changed since then.")
                 .into(),
         }
     }

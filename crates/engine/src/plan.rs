@@ -95,6 +95,75 @@ impl Step {
     }
 }
 
+/// What a review said would become of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// What would be done.
+    pub verdict: ExpectedVerdict,
+    /// The contact that it found; none if it found none, or one that the same import makes.
+    pub contact: Option<ContactId>,
+}
+
+/// What a review said would be done with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpectedVerdict {
+    /// A contact is created.
+    Created,
+    /// A contact is changed.
+    Updated,
+    /// A contact stands so already.
+    Unchanged,
+    /// Nothing is done.
+    Failed,
+}
+
+impl ExpectedVerdict {
+    /// All of them.
+    pub const ALL: [ExpectedVerdict; 4] = [
+        ExpectedVerdict::Created,
+        ExpectedVerdict::Updated,
+        ExpectedVerdict::Unchanged,
+        ExpectedVerdict::Failed,
+    ];
+
+    /// The word of API and store.
+    pub fn key(self) -> &'static str {
+        match self {
+            ExpectedVerdict::Created => "created",
+            ExpectedVerdict::Updated => "updated",
+            ExpectedVerdict::Unchanged => "unchanged",
+            ExpectedVerdict::Failed => "failed",
+        }
+    }
+}
+
+impl From<&Verdict> for ExpectedVerdict {
+    fn from(verdict: &Verdict) -> ExpectedVerdict {
+        match verdict {
+            Verdict::Create { .. } => ExpectedVerdict::Created,
+            Verdict::Update { .. } | Verdict::Restore { .. } | Verdict::Remove { .. } => {
+                ExpectedVerdict::Updated
+            }
+            Verdict::Keep { .. } => ExpectedVerdict::Unchanged,
+            Verdict::Reject | Verdict::Leave { .. } => ExpectedVerdict::Failed,
+        }
+    }
+}
+
+impl Step {
+    /// Compares the step with what a review said; if they differ, a note says so. Returns whether they do.
+    pub fn drifts_from(&mut self, expected: Expected) -> bool {
+        let same_contact = expected
+            .contact
+            .is_none_or(|contact| self.contact() == Some(contact));
+        if expected.verdict == ExpectedVerdict::from(&self.verdict) && same_contact {
+            return false;
+        }
+        self.notes.push(Note::drifted(expected));
+        true
+    }
+}
+
 /// The steps of a batch, one a record, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
@@ -269,4 +338,66 @@ fn leave_out(candidate: &mut Candidate, taken: &Taken) {
             Given::Clear => true,
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_compared_with_what_a_review_said() {
+        let step = |verdict| Step {
+            verdict,
+            issues: Vec::new(),
+            notes: Vec::new(),
+            changes: Vec::new(),
+            shown: Shown::default(),
+        };
+        let (one, other) = (ContactId(1), ContactId(2));
+        let create = Verdict::Create { contact: one };
+        let update = Verdict::Update {
+            contact: one,
+            matched_on: IdentifierKind::Email,
+        };
+        let expected = |verdict, contact| Expected { verdict, contact };
+        for (verdict, expected, drifts) in [
+            (&create, expected(ExpectedVerdict::Created, None), false),
+            (&create, expected(ExpectedVerdict::Updated, Some(one)), true),
+            (
+                &update,
+                expected(ExpectedVerdict::Updated, Some(one)),
+                false,
+            ),
+            (&update, expected(ExpectedVerdict::Updated, None), false),
+            (
+                &update,
+                expected(ExpectedVerdict::Updated, Some(other)),
+                true,
+            ),
+            (&update, expected(ExpectedVerdict::Created, None), true),
+            (
+                &update,
+                expected(ExpectedVerdict::Unchanged, Some(one)),
+                true,
+            ),
+            (
+                &Verdict::Reject,
+                expected(ExpectedVerdict::Failed, None),
+                false,
+            ),
+            (
+                &Verdict::Reject,
+                expected(ExpectedVerdict::Created, None),
+                true,
+            ),
+        ] {
+            let mut step = step(verdict.clone());
+            assert_eq!(
+                step.drifts_from(expected),
+                drifts,
+                "{verdict:?} {expected:?}"
+            );
+            assert_eq!(step.notes.len(), usize::from(drifts));
+        }
+    }
 }

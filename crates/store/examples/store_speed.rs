@@ -162,6 +162,7 @@ impl Desk {
                 import: id,
                 lease,
                 cursor,
+                expected: Vec::new(),
             };
             let batch = self.batch(deliveries);
             let (start, before) = (Instant::now(), processor_time());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::candidate::Candidate;
+use rollbook_engine::plan::Expected;
 use rollbook_engine::policy::Policy;
 use rollbook_engine::schema::Schema;
 
@@ -84,6 +85,8 @@ pub struct ImportStep {
     /// Records committed before this batch; the batch is refused with [`StoreError::LeaseLost`] if the cursor stands
     /// elsewhere, so that no record is ever committed twice.
     pub cursor: u64,
+    /// What a review said of each delivery, in their order; empty if nobody reviewed them.
+    pub expected: Vec<Expected>,
 }
 
 /// Writing records.

@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
+use rollbook_engine::plan::Expected;
 use uuid::Uuid;
 
 use crate::outbox::NewMail;
+use crate::log::AttemptId;
 use crate::sources::SourceId;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -255,6 +257,33 @@ pub trait Imports {
         id: ImportId,
         parent: ImportId,
     ) -> Result<Import, StoreError>;
+
+    /// Queues an import, as [`Imports::set_import_options`] does, with what a review said of its rows. If they were
+    /// edited since (`edits` is another), nothing is done and none is returned.
+    async fn queue_reviewed(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        options: String,
+        edits: u64,
+        reviewed: Vec<ReviewedRows>,
+    ) -> Result<Option<Import>, StoreError>;
+
+    /// What a review said of a row, with those that are kept together with it; none if nobody reviewed it, or once the
+    /// import is over.
+    async fn reviewed_rows(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        row: u64,
+    ) -> Result<Option<ReviewedRows>, StoreError>;
+
+    /// The first [`MAX_DRIFT`] rows of which something else became than their review said.
+    async fn drifted_rows(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+    ) -> Result<Vec<Drift>, StoreError>;
 
     /// Edits rows of a file before it is imported; an edit is JSON that only the app understands, none takes the row's
     /// edit away. Only while the import is uploaded, and only if its `edits` are still `known`: if somebody else edited

@@ -131,6 +131,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(review::change_row))
         .routes(routes!(review::fix))
         .routes(routes!(review::undo))
+        .routes(routes!(review::drift))
         .routes(routes!(columns::check_column))
         .routes(routes!(undo::preview, undo::start))
         .routes(routes!(contacts::list))

@@ -315,6 +315,17 @@ async fn store_options(
     }
     let json = serde_json::to_string(options)
         .map_err(|error| IntakeError::Unreadable(error.to_string()))?;
+    if queue && let Some(said) = app.reviews.said(import, &json) {
+        let (options, edits) = (json.clone(), import.edits);
+        let queued = app
+            .store
+            .queue_reviewed(source.workspace, import.id, options, edits, said)
+            .await?;
+        // If somebody edited a row just now, nothing was said of the rows as they are.
+        if let Some(import) = queued {
+            return Ok(import);
+        }
+    }
     Ok(app
         .store
         .set_import_options(source.workspace, import.id, json, queue)

@@ -9,6 +9,7 @@ pub(crate) mod change;
 pub(crate) mod details;
 pub(crate) mod groups;
 pub(crate) mod rows;
+pub(in crate::imports) mod verdicts;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::mapping::Binding;
-use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState};
+use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState, ReviewedRows};
 use rollbook_store::sources::Source;
 use rollbook_store::{StoreError, Timestamp};
 use tokio::sync::watch;
@@ -91,6 +92,7 @@ pub(crate) struct Review {
     /// How the file is read and mapped.
     pub(crate) options: ImportOptions,
     verdicts: Vec<RowVerdict>,
+    said: Vec<ReviewedRows>,
     details: Details,
     source: Source,
     binding: Arc<Binding>,
@@ -291,6 +293,20 @@ impl Reviews {
         (open, !usable)
     }
 
+    /// What the review of an import said of its rows, if there is one that is made, with these options and edits.
+    pub(crate) fn said(&self, import: &Import, options: &str) -> Option<Vec<ReviewedRows>> {
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots.iter().find(|slot| slot.import == import.id)?;
+        let key = &slot.now.key;
+        if key.options != options || key.edits != import.edits {
+            return None;
+        }
+        match &*slot.now.outcome.borrow() {
+            Some(Ok(review)) => Some(review.said.clone()),
+            _ => None,
+        }
+    }
+
     /// Lets a review go.
     pub(crate) fn forget(&self, import: ImportId) {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -318,11 +334,13 @@ async fn make(
     let made_at = clock::now();
     let mut details = Writer::new(&app.config.files)?;
     let mut groups = Groups::default();
+    let mut said = Vec::new();
     let mut verdicts = Vec::with_capacity(usize::try_from(prepared.records).unwrap_or_default());
     let totals = preview(app, &source, &prepared, &making.stop, &mut |judged| {
         let verdict = RowVerdict::of(judged.step);
         let row = judged.delivery.row.unwrap_or_default();
         groups.add(row, &judged.step.issues);
+        verdicts::add(&mut said, row, judged.step, judged.contact);
         details.add(&judged, verdict)?;
         verdicts.push(verdict);
         making.judged.fetch_add(1, Ordering::Relaxed);
@@ -343,6 +361,7 @@ async fn make(
         groups: groups.sorted(),
         options,
         verdicts,
+        said,
         details: details.finish()?,
         source,
         binding: prepared.binding,

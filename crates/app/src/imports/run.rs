@@ -151,6 +151,7 @@ async fn commit_all(
     let policy = Policy::standard(source.settings.mode, &source.settings.namespace);
     let mut records = stream::records(&prepared, import.cursor);
     let mut cursor = import.cursor;
+    let mut reviewed = Reviewed::of(app, import);
     loop {
         let deliveries = next_batch(&mut records).await?;
         if deliveries.is_empty() && cursor < prepared.records {
@@ -175,6 +176,7 @@ async fn commit_all(
             import: import.id,
             lease,
             cursor,
+            expected: reviewed.take(cursor + 1, batch.deliveries.len()).await?,
         };
         cursor += app.store.commit_import_batch(batch, step).await?.records;
     }

@@ -110,6 +110,7 @@ mod tests {
             without_identifier: 0,
             cancel_requested: false,
             edits: 0,
+            drifted: 0,
             undone_by: None,
         }
     }

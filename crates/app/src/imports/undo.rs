@@ -241,6 +241,7 @@ pub(super) async fn take_back(
             import: import.id,
             lease,
             cursor,
+            expected: Vec::new(),
         };
         let undone = app
             .store

@@ -3,6 +3,7 @@
 use rollbook_engine::change::Change;
 use rollbook_engine::contact::IdentifierKind;
 use rollbook_engine::issue::{Issue, Note};
+use rollbook_engine::plan::ExpectedVerdict;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -180,6 +181,17 @@ impl From<RowVerdict> for RowVerdictJson {
             RowVerdict::Unchanged => RowVerdictJson::Unchanged,
             RowVerdict::Failed => RowVerdictJson::Failed,
             RowVerdict::Dropped => RowVerdictJson::Dropped,
+        }
+    }
+}
+
+impl From<ExpectedVerdict> for RowVerdictJson {
+    fn from(verdict: ExpectedVerdict) -> RowVerdictJson {
+        match verdict {
+            ExpectedVerdict::Created => RowVerdictJson::Created,
+            ExpectedVerdict::Updated => RowVerdictJson::Updated,
+            ExpectedVerdict::Unchanged => RowVerdictJson::Unchanged,
+            ExpectedVerdict::Failed => RowVerdictJson::Failed,
         }
     }
 }

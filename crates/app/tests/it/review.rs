@@ -370,3 +370,62 @@ fn the_order_of_dates_is_decided_from_what_will_be_imported() {
         ["created", "dropped", "created"]
     );
 }
+
+#[test]
+fn rows_that_come_out_otherwise_than_reviewed_are_listed() {
+    let server = Server::start();
+    let admin = server.admin();
+    let desk = server.source("desk");
+    desk.deliver("desk", &json!({"email": "e7@example.com", "name": "N7"}));
+    // Enough rows for several batches, of one block and of more.
+    let rows_of_file: String = (1..=4_500)
+        .map(|number| format!("N{number},e{number}@example.com\n"))
+        .collect();
+    let import = upload(&admin, &format!("Name,Email\n{rows_of_file}"));
+    let seen = review(&admin, &import);
+    assert_eq!(seen["verdicts"]["unchanged"], 1);
+    for number in [3, 2_600, 4_400] {
+        let email = format!("e{number}@example.com");
+        let name = format!("N{number}");
+        desk.deliver("desk", &json!({"email": email, "name": name}));
+    }
+    desk.deliver("desk", &json!({"email": "e7@example.com", "name": "Nora"}));
+    let started = admin.post(&format!("{import}/start"), &json!({}));
+    assert_eq!(started.status, 202, "{started:?}");
+    let done = eventually("the end of the import", || {
+        let now = admin.get(&import).json();
+        (now["state"] == "done").then_some(now)
+    });
+    assert_eq!(done["drifted"], 4);
+    let drift = admin.get(&format!("{import}/drift")).json();
+    assert_eq!(drift["drifted"], 4);
+    let listed = drift["rows"].as_array().unwrap();
+    assert_eq!(numbers(listed), [3, 7, 2_600, 4_400]);
+    let expected: Vec<&Value> = listed.iter().map(|row| &row["expected"]).collect();
+    assert_eq!(expected, ["created", "unchanged", "created", "created"]);
+    assert_eq!(listed[1]["expected_contact_id"], "1");
+    for row in listed {
+        let attempt = admin.get(&format!(
+            "/api/v1/logs/{}",
+            row["attempt_id"].as_str().unwrap()
+        ));
+        let attempt = attempt.json();
+        assert_eq!(attempt["row"], row["row"]);
+        let notes = attempt["notes"].as_array().unwrap();
+        assert!(
+            notes.iter().any(|note| note["code"] == "verdict.drifted"),
+            "{attempt}"
+        );
+    }
+    // An import that runs as it was reviewed has none, and neither has one that nobody reviewed.
+    for reviewed in [true, false] {
+        let import = upload(&admin, "Name,Email\nOne,one@example.com\n");
+        if reviewed {
+            review(&admin, &import);
+        } else {
+            desk.deliver("desk", &json!({"email": "one@example.com", "name": "Uno"}));
+        }
+        let (done, _) = run(&admin, &import);
+        assert_eq!(done["drifted"], 0);
+    }
+}

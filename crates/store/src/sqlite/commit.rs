@@ -7,11 +7,12 @@ use rollbook_engine::attempt::Totals;
 use rollbook_engine::candidate::Candidate;
 use rollbook_engine::contact::Identifier;
 use rollbook_engine::known::Known;
-use rollbook_engine::plan::{Plan, Verdict, plan};
+use rollbook_engine::plan::{Expected, Plan, Verdict, plan};
 use rusqlite::OptionalExtension;
 use uuid::Uuid;
 
 use super::contacts;
+use super::imports::drift::{self, NewDrift};
 use super::log::{self, NewAttempt};
 use super::writer::Writing;
 use super::{Sqlite, imports, replays};
@@ -52,6 +53,8 @@ struct Committed {
     received_at: Timestamp,
     /// Contacts created by records without any identifier.
     without_identifier: u64,
+    /// Of which something else became than a review said.
+    drifted: Vec<NewDrift>,
 }
 
 /// How a delivery stands to those before it.
@@ -85,7 +88,7 @@ fn deliver(writing: &mut Writing<'_>, batch: &Batch) -> Result<Vec<Delivered>, S
         .iter()
         .map(|delivery| delivery.candidate.clone())
         .collect();
-    let committed = commit(writing, batch, candidates, &new, None)?;
+    let committed = commit(writing, batch, candidates, &new, None, &[])?;
     let head = writing.heads.workspace(&writing.tx, batch.workspace)?;
     head.singles += new.len() as u64;
     let attempts = attempts(batch, &new, committed);
@@ -120,25 +123,33 @@ fn commit_import_batch(
         .iter_mut()
         .map(|delivery| std::mem::take(&mut delivery.candidate))
         .collect();
-    let (totals, without_identifier) = if candidates.len() < log::BATCH {
+    let expected = &step.expected;
+    let (totals, without_identifier, drifted) = if candidates.len() < log::BATCH {
         let deliveries: Vec<&Delivery> = batch.deliveries.iter().collect();
-        let committed = commit(writing, batch, candidates, &deliveries, Some(running.no))?;
-        (committed.plan.totals(), committed.without_identifier)
+        let import = Some(running.no);
+        let committed = commit(writing, batch, candidates, &deliveries, import, expected)?;
+        (
+            committed.plan.totals(),
+            committed.without_identifier,
+            committed.drifted,
+        )
     } else {
-        commit_in_blocks(writing, batch, candidates, running.no)?
+        commit_in_blocks(writing, batch, candidates, running.no, expected)?
     };
     running.move_on(&writing.tx, &totals, without_identifier, batch.received_at)?;
+    drift::note(&writing.tx, batch.workspace, running.no, &drifted)?;
     Ok(totals)
 }
 
 /// As [`commit`], for many records of an import: a block of them is planned while another thread makes the block of
-/// the log before. Returns the totals, and how many contacts without any identifier were created.
+/// the log before. Returns the totals, how many contacts without any identifier were created, and what drifted.
 fn commit_in_blocks(
     writing: &mut Writing<'_>,
     batch: &Batch,
     candidates: Vec<Candidate>,
     import: u32,
-) -> Result<(Totals, u64), StoreError> {
+    mut expected: &[Expected],
+) -> Result<(Totals, u64, Vec<NewDrift>), StoreError> {
     let workspace = batch.workspace;
     writing
         .heads
@@ -153,13 +164,23 @@ fn commit_in_blocks(
     let mut known = Known::new();
     std::thread::scope(|scope| {
         let mut makers = Vec::new();
+        let mut drifted = Vec::new();
         for deliveries in batch.deliveries.chunks(log::BLOCK) {
             let some: Vec<Candidate> = candidates.by_ref().take(deliveries.len()).collect();
             let nameless = gather(writing, batch, &some, &mut known)?;
             let head = writing.heads.workspace(&writing.tx, workspace)?;
-            let plan = plan(some, &mut known, &batch.policy, &batch.schema, &mut || {
+            let mut plan = plan(some, &mut known, &batch.policy, &batch.schema, &mut || {
                 head.next_contact()
             });
+            let (own, rest) = expected.split_at(deliveries.len().min(expected.len()));
+            expected = rest;
+            drifted.extend(drift::of(
+                &mut plan,
+                own,
+                deliveries.iter(),
+                first,
+                received_at,
+            ));
             let tail = std::mem::take(&mut tail);
             let make = move || {
                 let deliveries: Vec<&Delivery> = deliveries.iter().collect();
@@ -168,6 +189,7 @@ fn commit_in_blocks(
                     plan,
                     first,
                     received_at,
+                    drifted: Vec::new(),
                 };
                 let attempts = new_attempts(batch, &committed, &deliveries, Some(import));
                 let results: Vec<_> = attempts
@@ -199,7 +221,7 @@ fn commit_in_blocks(
             totals.add(&more);
             without_identifier += nameless;
         }
-        Ok((totals, without_identifier))
+        Ok((totals, without_identifier, drifted))
     })
 }
 
@@ -211,6 +233,7 @@ fn commit(
     candidates: Vec<Candidate>,
     deliveries: &[&Delivery],
     import: Option<u32>,
+    expected: &[Expected],
 ) -> Result<Committed, StoreError> {
     let workspace = batch.workspace;
     writing
@@ -220,7 +243,7 @@ fn commit(
     let nameless = gather(writing, batch, &candidates, &mut known)?;
     let head = writing.heads.workspace(&writing.tx, workspace)?;
     let (first, received_at) = head.next_attempts(candidates.len(), batch.received_at);
-    let plan = plan(
+    let mut plan = plan(
         candidates,
         &mut known,
         &batch.policy,
@@ -228,7 +251,9 @@ fn commit(
         &mut || head.next_contact(),
     );
     write_contacts(writing, workspace, known, received_at, true)?;
+    let records = deliveries.iter().copied();
     let committed = Committed {
+        drifted: drift::of(&mut plan, expected, records, first, received_at),
         without_identifier: created(&plan, &nameless),
         plan,
         first,

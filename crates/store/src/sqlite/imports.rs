@@ -1,5 +1,6 @@
 //! Imports: their cursors, counters and leases.
 
+pub(super) mod drift;
 mod edits;
 
 use async_trait::async_trait;
@@ -10,7 +11,8 @@ use uuid::Uuid;
 use super::{Sqlite, counted, outbox, sources, stored};
 use crate::commit::ImportStep;
 use crate::imports::{
-    Import, ImportFilter, ImportId, ImportKind, ImportState, Imports, Lease, NewImport,
+    Drift, Import, ImportFilter, ImportId, ImportKind, ImportState, Imports, Lease, NewImport,
+    ReviewedRows,
 };
 use crate::outbox::NewMail;
 use crate::sources::SourceId;
@@ -116,28 +118,45 @@ impl Imports for Sqlite {
     ) -> Result<Import, StoreError> {
         self.writer
             .write(move |writing| {
-                let import = get(&writing.tx, workspace, id)?;
-                if import.state != ImportState::Uploaded {
-                    return Err(StoreError::Conflict(format!(
-                        "the import is {} already, its mapping cannot be changed; upload the file again",
-                        import.state.key()
-                    )));
-                }
-                let state = if queue {
-                    ImportState::Queued
-                } else {
-                    ImportState::Uploaded
-                };
-                writing
-                    .tx
-                    .prepare_cached(
-                        "UPDATE import
-                         SET options = ?3, state = ?4
-                         WHERE workspace = ?1 AND id = ?2",
-                    )?
-                    .execute((workspace.0, id.0.as_bytes(), &options, state.key()))?;
+                set_options(&writing.tx, workspace, id, &options, queue)?;
                 get(&writing.tx, workspace, id)
             })
+            .await
+    }
+
+    async fn queue_reviewed(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        options: String,
+        edits: u64,
+        reviewed: Vec<ReviewedRows>,
+    ) -> Result<Option<Import>, StoreError> {
+        self.writer
+            .write(move |writing| {
+                drift::queue(&writing.tx, workspace, id, &options, edits, &reviewed)
+            })
+            .await
+    }
+
+    async fn reviewed_rows(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        row: u64,
+    ) -> Result<Option<ReviewedRows>, StoreError> {
+        self.readers
+            .read(move |connection| drift::reviewed(connection, workspace, id, row))
+            .await
+    }
+
+    async fn drifted_rows(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+    ) -> Result<Vec<Drift>, StoreError> {
+        self.readers
+            .read(move |connection| drift::list(connection, workspace, id))
             .await
     }
 
@@ -282,6 +301,7 @@ impl Imports for Sqlite {
                     )?
                     .execute((running.no, state.key(), &error, now.0))?;
                 outbox::add(&writing.tx, &mails)?;
+                drift::forget(&writing.tx, workspace, running.no)?;
                 get(&writing.tx, workspace, id)
             })
             .await
@@ -321,10 +341,41 @@ impl Imports for Sqlite {
                         import.state.key(),
                         import.finished_at.map(|at| at.0),
                     ))?;
+                if import.state.is_over() {
+                    drift::forget(&writing.tx, workspace, number(&writing.tx, workspace, id)?)?;
+                }
                 Ok(import)
             })
             .await
     }
+}
+
+fn set_options(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    id: ImportId,
+    options: &str,
+    queue: bool,
+) -> Result<(), StoreError> {
+    let import = get(tx, workspace, id)?;
+    if import.state != ImportState::Uploaded {
+        return Err(StoreError::Conflict(format!(
+            "the import is {} already, its mapping cannot be changed; upload the file again",
+            import.state.key()
+        )));
+    }
+    let state = if queue {
+        ImportState::Queued
+    } else {
+        ImportState::Uploaded
+    };
+    tx.prepare_cached(
+        "UPDATE import
+         SET options = ?3, state = ?4
+         WHERE workspace = ?1 AND id = ?2",
+    )?
+    .execute((workspace.0, id.0.as_bytes(), options, state.key()))?;
+    Ok(())
 }
 
 /// An import that the holder of its lease may move on.
@@ -638,6 +689,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<Import, StoreError>> {
         without_identifier: number("without_identifier")?,
         cancel_requested: row.get("cancel_requested")?,
         edits: number("edits")?,
+        drifted: number("drifted")?,
         undone_by: undone_by.map(|id| ImportId(Uuid::from_bytes(id))),
     }))
 }

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0006_import_edits.sql"),
     include_str!("../../migrations/sqlite/0007_undo.sql"),
     include_str!("../../migrations/sqlite/0008_outbox.sql"),
+    include_str!("../../migrations/sqlite/0009_import_drift.sql"),
 ];
 
 /// Marks a file as Rollbook's: "RLBK".

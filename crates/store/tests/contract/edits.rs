@@ -1,4 +1,4 @@
-use rollbook_store::imports::{ImportState, MAX_EDITED_ROWS};
+use rollbook_store::imports::{ImportState, MAX_EDITED_ROWS, ReviewedRows};
 use rollbook_store::{StoreError, Timestamp};
 
 use crate::harness::on_every_store;
@@ -76,6 +76,40 @@ async fn too_many_edits_are_refused_as_a_whole() {
         let none = desk.store.edited_rows(workspace, id, 0, u64::MAX).await;
         assert_eq!(none.unwrap(), []);
         assert_eq!(desk.import(id).await.edits, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_review_said_is_kept_until_the_import_is_over() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let new = desk.new_import(1, ImportState::Uploaded);
+        let (workspace, id) = (desk.workspace, new.id);
+        desk.store.create_import(new).await.unwrap();
+        let said = |first: u64| ReviewedRows {
+            first,
+            verdicts: vec![1, 2, 3],
+        };
+        let queue = |edits| {
+            let reviewed = vec![said(1), said(101)];
+            desk.store
+                .queue_reviewed(workspace, id, "{}".to_owned(), edits, reviewed)
+        };
+        assert_eq!(queue(1).await.unwrap(), None);
+        assert_eq!(desk.import(id).await.state, ImportState::Uploaded);
+        let queued = queue(0).await.unwrap().unwrap();
+        assert_eq!(queued.state, ImportState::Queued);
+        assert_eq!(queued.options.as_deref(), Some("{}"));
+        let kept = async |row| desk.store.reviewed_rows(workspace, id, row).await.unwrap();
+        assert_eq!(kept(1).await, Some(said(1)));
+        assert_eq!(kept(100).await, Some(said(1)));
+        assert_eq!(kept(101).await, Some(said(101)));
+        assert_eq!(kept(0).await, None);
+        assert_eq!(desk.store.drifted_rows(workspace, id).await.unwrap(), []);
+        let cancelled = desk.store.cancel_import(workspace, id, Timestamp(3)).await;
+        assert_eq!(cancelled.unwrap().state, ImportState::Cancelled);
+        assert_eq!(kept(1).await, None);
     })
     .await;
 }

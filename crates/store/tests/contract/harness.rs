@@ -176,6 +176,7 @@ pub(crate) fn step(import: &Import, lease: Lease, cursor: u64) -> ImportStep {
         import: import.id,
         lease,
         cursor,
+        expected: Vec::new(),
     }
 }
 

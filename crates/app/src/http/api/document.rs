@@ -184,6 +184,7 @@ mod tests {
             "patch /imports/{id}/rows/{row}",
             "post /imports/{id}/fixes",
             "delete /imports/{id}/edits",
+            "get /imports/{id}/drift",
             "get /imports/{id}/columns/{column}/check",
             "get /imports/{id}/undo",
             "post /imports/{id}/undo",

@@ -22,7 +22,7 @@ use crate::imports::preview::RowVerdict;
 use crate::imports::review::change::{self, Fix};
 use crate::imports::review::rows::{RowCell, RowFilter};
 use crate::imports::review::{PATIENCE, ReviewError, open};
-use crate::wire::review::{ReviewJson, RowJson};
+use crate::wire::review::{ReviewJson, RowJson, RowVerdictJson};
 
 /// A page of rows.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,6 +99,32 @@ pub(crate) struct FixedJson {
     rows: u64,
     /// Cells in them.
     cells: u64,
+}
+
+/// A row of which something else became than the review said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DriftedRow)]
+pub(crate) struct DriftedRowJson {
+    /// The row, from 1.
+    row: u64,
+    /// What the review said.
+    expected: RowVerdictJson,
+    /// The contact that the review found, if that was stored already.
+    #[schema(example = "1")]
+    expected_contact_id: Option<String>,
+    /// The attempt that says what became of it.
+    #[schema(format = "uuid")]
+    attempt_id: String,
+}
+
+/// Rows of which something else became than the review said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Drift)]
+pub(crate) struct DriftJson {
+    /// How many there are.
+    drifted: u64,
+    /// The first 1,000 of them, in the order of the file.
+    rows: Vec<DriftedRowJson>,
 }
 
 /// How many edits were taken away.
@@ -338,4 +364,39 @@ pub(crate) async fn undo(
     let import = get(&api, &caller, &id).await?;
     let rows = change::undo(&api.app, &import).await?;
     Ok(Json(UndoneJson { rows }))
+}
+
+/// List rows that drifted
+///
+/// Rows of which something else became than their review said, because contacts changed between the two. Their attempts
+/// have the note `verdict.drifted`. None for an import that nobody reviewed.
+#[utoipa::path(
+    get,
+    path = "/imports/{id}/drift",
+    operation_id = "listDrift",
+    tag = "Imports",
+    params(("id" = Uuid, Path, description = "The import's id")),
+    responses((status = 200, description = "The rows", body = DriftJson), Guarded, Named),
+)]
+pub(crate) async fn drift(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<DriftJson>, Problem> {
+    let import = get(&api, &caller, &id).await?;
+    let rows = api
+        .app
+        .store
+        .drifted_rows(import.workspace, import.id)
+        .await?;
+    let rows = rows.into_iter().map(|drift| DriftedRowJson {
+        row: drift.row,
+        expected: drift.expected.verdict.into(),
+        expected_contact_id: drift.expected.contact.map(|id| id.to_string()),
+        attempt_id: drift.attempt.to_string(),
+    });
+    Ok(Json(DriftJson {
+        drifted: import.drifted,
+        rows: rows.collect(),
+    }))
 }

@@ -14,7 +14,9 @@ use crate::http::pages::contacts::{ContactRow, ContactsPage};
 use crate::http::pages::error::{ErrorPage, Trouble};
 use crate::http::pages::frame::{Frame, Section};
 use crate::http::pages::import::about::{About, Lineage, MappedColumn};
-use crate::http::pages::import::{Counts, ImportPage, ImportProgress, ImportView, Progress};
+use crate::http::pages::import::{
+    Counts, Drifted, DriftedRow, ImportPage, ImportProgress, ImportView, Progress,
+};
 use crate::http::pages::imports::{ImportRow, ImportsPage, StateTag};
 use crate::http::pages::log::query::LogQuery;
 use crate::http::pages::log::range::{Preset, Range};
@@ -621,6 +623,16 @@ fn all() -> Vec<(&'static str, String)> {
             frame: frame(),
             import: import(over),
             about: about(if over { "File" } else { "Undo" }),
+            drift: over.then(|| Drifted {
+                summary: hostile(),
+                rows: vec![DriftedRow {
+                    number: hostile(),
+                    expected: "update",
+                    contact: Some(7),
+                    attempt: hostile(),
+                }],
+                more: hostile(),
+            }),
         };
         add("import", &page);
     }

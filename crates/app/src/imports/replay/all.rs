@@ -275,6 +275,7 @@ pub(in crate::imports) async fn run(
             import: import.id,
             lease,
             cursor,
+            expected: Vec::new(),
         };
         cursor += app.store.commit_import_batch(batch, step).await?.records;
     }
@@ -565,6 +566,7 @@ mod tests {
             import: import.id,
             lease,
             cursor,
+            expected: Vec::new(),
         };
         let mut cursor = 0;
         for _ in 0..2 {
