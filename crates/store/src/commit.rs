@@ -104,4 +104,8 @@ pub trait Commit {
         batch: Batch,
         step: ImportStep,
     ) -> Result<Totals, StoreError>;
+
+    /// Whether single deliveries came in during the last second. They wait for the batch of an import that is being
+    /// committed, so an import makes its batches small as long as this holds.
+    fn is_receiving(&self) -> bool;
 }

@@ -17,6 +17,7 @@ mod notifications;
 mod outbox;
 mod pack;
 mod readers;
+mod receiving;
 mod replays;
 mod sources;
 mod undo;
@@ -38,6 +39,7 @@ pub use log::speed::log_speed;
 
 use identifiers::Identifiers;
 use readers::Readers;
+use receiving::Receiving;
 use writer::Writer;
 
 /// How long to sleep before looking again whether the file is free, and how often to look: about a minute in all.
@@ -50,6 +52,7 @@ pub(crate) struct Sqlite {
     writer: Writer,
     readers: Readers,
     identifiers: Arc<Identifiers>,
+    receiving: Arc<Receiving>,
 }
 
 impl Sqlite {
@@ -68,6 +71,7 @@ impl Sqlite {
             writer: Writer::start(path, connection, Arc::clone(&identifiers))?,
             readers: Readers::new(path),
             identifiers,
+            receiving: Arc::default(),
         })
     }
 }

@@ -23,10 +23,12 @@ use crate::mail::import_report;
 /// How long a worker may be silent before another takes its import over, in milliseconds.
 pub(crate) const LEASE_MILLIS: i64 = 3_000;
 
-/// Records that are committed together: few, because live deliveries pass between two batches, and because a batch that
-/// fits into the processor's caches is planned faster. More of them would save little: nothing is written twice for
-/// being written in two batches.
+/// Records that are committed together: few, because a batch that fits into the processor's caches is planned faster.
+/// More of them would save little: nothing is written twice for being written in two batches.
 const BATCH: usize = 2_000;
+
+/// The same while single deliveries come in: each of them waits for the batch before it.
+const BATCH_BESIDE_DELIVERIES: usize = 500;
 
 /// Payload bytes that are committed together at most, so that large records make smaller batches.
 const BATCH_BYTES: usize = 16 << 20;
@@ -153,7 +155,7 @@ async fn commit_all(
     let mut cursor = import.cursor;
     let mut reviewed = Reviewed::of(app, import);
     loop {
-        let deliveries = next_batch(&mut records).await?;
+        let deliveries = next_batch(&mut records, batch_size(app)).await?;
         if deliveries.is_empty() && cursor < prepared.records {
             // The readers are gone before the end of the file: whoever comes next goes on here.
             return Err(Stopped::Run(RunError::Store(StoreError::Closed)));
@@ -182,11 +184,23 @@ async fn commit_all(
     }
 }
 
-/// Chunks of the file until there are enough for a batch; nothing at the end.
-async fn next_batch(records: &mut stream::Records) -> Result<Vec<Delivery>, IntakeError> {
-    let mut batch: Vec<Delivery> = Vec::with_capacity(BATCH);
+/// How many records are committed together just now.
+pub(crate) fn batch_size(app: &App) -> usize {
+    if app.store.is_receiving() {
+        BATCH_BESIDE_DELIVERIES
+    } else {
+        BATCH
+    }
+}
+
+/// Chunks of the file until there are `most` records, or hardly more; nothing at the end.
+async fn next_batch(
+    records: &mut stream::Records,
+    most: usize,
+) -> Result<Vec<Delivery>, IntakeError> {
+    let mut batch: Vec<Delivery> = Vec::with_capacity(most);
     let mut bytes = 0;
-    while batch.len() < BATCH && bytes < BATCH_BYTES {
+    while batch.len() < most && bytes < BATCH_BYTES {
         let Some(chunk) = records.next().await? else {
             break;
         };

@@ -9,6 +9,7 @@
 mod acceptance;
 mod access;
 mod batches;
+mod beside;
 mod contacts;
 mod fields;
 mod history;

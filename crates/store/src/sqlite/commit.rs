@@ -1,6 +1,7 @@
 //! Committing: find the contacts that a batch speaks of, let the engine plan, write what the plan says.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use super::contacts;
 use super::imports::drift::{self, NewDrift};
 use super::log::{self, NewAttempt};
+use super::receiving::Receiving;
 use super::writer::Writing;
 use super::{Sqlite, imports, replays};
 use crate::commit::{Batch, Commit, Delivered, Delivery, Idempotency, ImportStep};
@@ -23,9 +25,14 @@ use crate::{StoreError, Timestamp, WorkspaceId};
 #[async_trait]
 impl Commit for Sqlite {
     async fn deliver(&self, batch: Batch) -> Result<Vec<Delivered>, StoreError> {
-        self.writer
+        self.receiving.note();
+        let delivered = self
+            .writer
             .write(move |writing| deliver(writing, &batch))
-            .await
+            .await;
+        // One that waited for long counts from its end as well.
+        self.receiving.note();
+        delivered
     }
 
     async fn commit_import_batch(
@@ -33,15 +40,20 @@ impl Commit for Sqlite {
         mut batch: Batch,
         step: ImportStep,
     ) -> Result<Totals, StoreError> {
+        let receiving = Arc::clone(&self.receiving);
         let (totals, _deliveries) = self
             .writer
             .write_alone(move |writing| {
-                let totals = commit_import_batch(writing, &mut batch, &step)?;
+                let totals = commit_import_batch(writing, &mut batch, &step, &receiving)?;
                 // They go back to the caller to be freed there, beside the writer's next work.
                 Ok((totals, std::mem::take(&mut batch.deliveries)))
             })
             .await?;
         Ok(totals)
+    }
+
+    fn is_receiving(&self) -> bool {
+        self.receiving.is_so()
     }
 }
 
@@ -90,7 +102,7 @@ fn deliver(writing: &mut Writing<'_>, batch: &Batch) -> Result<Vec<Delivered>, S
         .collect();
     let committed = commit(writing, batch, candidates, &new, None, &[])?;
     let head = writing.heads.workspace(&writing.tx, batch.workspace)?;
-    head.singles += new.len() as u64;
+    head.waiting += new.len() as u64;
     let attempts = attempts(batch, &new, committed);
     for (attempt, delivery) in attempts.iter().zip(&new) {
         if let Some(idempotency) = &delivery.idempotency {
@@ -116,6 +128,7 @@ fn commit_import_batch(
     writing: &mut Writing<'_>,
     batch: &mut Batch,
     step: &ImportStep,
+    receiving: &Receiving,
 ) -> Result<Totals, StoreError> {
     let running = imports::check_step(&writing.tx, batch.workspace, step)?;
     let candidates: Vec<Candidate> = batch
@@ -123,19 +136,29 @@ fn commit_import_batch(
         .iter_mut()
         .map(|delivery| std::mem::take(&mut delivery.candidate))
         .collect();
+    let payloads = batch.deliveries.iter();
+    let bytes = payloads.map(|one| one.payload.bytes.len()).sum();
+    // Perhaps another process received it.
+    let latest = log::latest_single(&writing.tx, batch.workspace)?;
+    if latest.is_some_and(|latest| latest.0 > batch.received_at.0.saturating_sub(1_000)) {
+        receiving.note();
+    }
     let expected = &step.expected;
-    let (totals, without_identifier, drifted) = if candidates.len() < log::BATCH {
-        let deliveries: Vec<&Delivery> = batch.deliveries.iter().collect();
-        let import = Some(running.no);
-        let committed = commit(writing, batch, candidates, &deliveries, import, expected)?;
-        (
-            committed.plan.totals(),
-            committed.without_identifier,
-            committed.drifted,
-        )
-    } else {
-        commit_in_blocks(writing, batch, candidates, running.no, expected)?
-    };
+    let (totals, without_identifier, drifted) =
+        if log::will_wait(&writing.tx, batch.workspace, candidates.len(), bytes)? {
+            let deliveries: Vec<&Delivery> = batch.deliveries.iter().collect();
+            let import = Some(running.no);
+            let committed = commit(writing, batch, candidates, &deliveries, import, expected)?;
+            let head = writing.heads.workspace(&writing.tx, batch.workspace)?;
+            head.waiting += deliveries.len() as u64;
+            (
+                committed.plan.totals(),
+                committed.without_identifier,
+                committed.drifted,
+            )
+        } else {
+            commit_in_blocks(writing, batch, candidates, running.no, expected)?
+        };
     running.move_on(&writing.tx, &totals, without_identifier, batch.received_at)?;
     drift::note(&writing.tx, batch.workspace, running.no, &drifted)?;
     Ok(totals)

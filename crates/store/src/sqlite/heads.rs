@@ -30,8 +30,8 @@ pub(super) struct Head {
     last_received_at: Option<Timestamp>,
     /// Both as they are stored.
     before: (u64, u64),
-    /// Attempts of single deliveries in this transaction.
-    pub(super) singles: u64,
+    /// Attempts that this transaction lets wait in the log's tail.
+    pub(super) waiting: u64,
 }
 
 /// What a source delivered in this transaction.
@@ -121,7 +121,7 @@ impl Heads {
         }
     }
 
-    /// Writes everything down, and tells how many single attempts each workspace received.
+    /// Writes everything down, and tells how many attempts of each workspace wait in the log's tail since.
     pub(super) fn write(self, tx: &Transaction<'_>) -> Result<Vec<(WorkspaceId, u64)>, StoreError> {
         for ((workspace, source), received) in &self.sources {
             let Some(last) = received.last else {
@@ -146,7 +146,7 @@ impl Heads {
                 ))?;
             touched(rows, || format!("source {}", source.0))?;
         }
-        let mut singles = Vec::new();
+        let mut waiting = Vec::new();
         for (workspace, head) in &self.workspaces {
             if (head.last_contact, head.contacts) != head.before {
                 let rows = tx
@@ -162,11 +162,11 @@ impl Heads {
                     ))?;
                 touched(rows, || format!("workspace {}", workspace.0))?;
             }
-            if head.singles > 0 {
-                singles.push((*workspace, head.singles));
+            if head.waiting > 0 {
+                waiting.push((*workspace, head.waiting));
             }
         }
-        Ok(singles)
+        Ok(waiting)
     }
 }
 
@@ -183,6 +183,6 @@ fn read(tx: &Transaction<'_>, workspace: WorkspaceId) -> Result<Head, StoreError
         before: (counted(last_contact), counted(contacts)),
         last_attempt: last.map_or(0, |(number, _)| number),
         last_received_at: last.map(|(_, received_at)| received_at),
-        singles: 0,
+        waiting: 0,
     })
 }

@@ -3,8 +3,8 @@
 //! An attempt is a row once and a part of a block for the rest of its life.
 //!
 //! **Tail.** Single deliveries become rows of `log_tail` in their own transaction, so they are on disk and visible at
-//! once. When a thousand wait, [`maintain`] folds them into a block; a batch of an import becomes blocks at once,
-//! together with whatever waits. So the tail is always newer than every block, blocks never overlap, and order by
+//! once. When a thousand wait, [`maintain`] folds them into a block; a batch of an import that fills a block together
+//! with whatever waits becomes blocks at once. So the tail is always newer than every block, blocks never overlap, and order by
 //! number is: blocks in order, then the tail.
 //!
 //! **Block.** About a thousand attempts (fewer if their payloads are large), by columns:
@@ -79,8 +79,8 @@ pub(super) const BLOCK: usize = if cfg!(test) { 8 } else { 1000 };
 /// Bytes of payload at which a block is full with fewer attempts.
 const BLOCK_BYTES: usize = if cfg!(test) { 400 } else { 1 << 20 };
 
-/// Batches of this size become blocks at once; smaller ones wait in the tail.
-pub(super) const BATCH: usize = if cfg!(test) { 5 } else { 256 };
+/// Fewer attempts than these always wait in the tail, without a look at how many wait there already.
+const FEW: usize = if cfg!(test) { 5 } else { 256 };
 
 /// An attempt on its way into the log.
 #[derive(Debug, Clone, Copy)]
@@ -108,11 +108,47 @@ pub(super) fn append(
     workspace: WorkspaceId,
     attempts: &[NewAttempt<'_>],
 ) -> Result<(), StoreError> {
-    if attempts.len() < BATCH {
+    let bytes = attempts.iter().map(|one| one.payload.bytes.len()).sum();
+    if will_wait(tx, workspace, attempts.len(), bytes)? {
         return tail::insert(tx, workspace, attempts);
     }
     let waiting = take_waiting(tx, workspace)?;
     insert(tx, workspace, make(&waiting, attempts)?)
+}
+
+/// Whether so many new attempts, with so many bytes of payload, wait in the tail: if they do not fill a block together
+/// with those that wait there.
+pub(super) fn will_wait(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    attempts: usize,
+    bytes: usize,
+) -> Result<bool, StoreError> {
+    if attempts < FEW {
+        return Ok(true);
+    }
+    let fit = attempts < BLOCK && bytes < BLOCK_BYTES;
+    Ok(fit && tail::len(conn, workspace)? + (attempts as u64) < BLOCK as u64)
+}
+
+/// When the latest attempt came, if it waits in the tail and is of no import.
+pub(super) fn latest_single(
+    conn: &Connection,
+    workspace: WorkspaceId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let mut latest = None;
+    let numbers = (0, u64::MAX);
+    tail::each(
+        conn,
+        workspace,
+        numbers,
+        Order::NewestFirst,
+        |attempt, _| {
+            latest = attempt.import.is_none().then_some(attempt.received_at);
+            false
+        },
+    )?;
+    Ok(latest)
 }
 
 /// Folds the attempts that wait in the tail into blocks, as far as they fill them.

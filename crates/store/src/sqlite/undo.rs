@@ -240,6 +240,8 @@ fn commit(
         })
         .collect();
     log::append(&writing.tx, workspace, &attempts)?;
+    let head = writing.heads.workspace(&writing.tx, workspace)?;
+    head.waiting += attempts.len() as u64;
     let results = attempts.iter().map(|attempt| attempt.outcome.result);
     writing
         .heads

@@ -24,8 +24,8 @@ use crate::{StoreError, WorkspaceId};
 /// Jobs in one group at most, so that nobody waits long behind others.
 const GROUP_SIZE: usize = 256;
 
-/// Single attempts of a workspace after which the log is maintained.
-const SINGLES_BEFORE_MAINTENANCE: u64 = 1000;
+/// Attempts that wait in the tail of a workspace's log after which it is maintained.
+const WAITING_BEFORE_MAINTENANCE: u64 = 1000;
 
 /// How long the writer has nothing to do before it maintains the log.
 const IDLE: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ impl Writer {
                     connection,
                     checkpoints,
                     identifiers,
-                    singles: HashMap::new(),
+                    waiting: HashMap::new(),
                     working: Duration::ZERO,
                     released: Instant::now(),
                 }
@@ -180,8 +180,8 @@ struct WriterThread {
     checkpoints: Checkpoints,
     connection: Connection,
     identifiers: Arc<Identifiers>,
-    /// Single attempts since the log was maintained.
-    singles: HashMap<WorkspaceId, u64>,
+    /// Attempts that came into the tail since the log was maintained.
+    waiting: HashMap<WorkspaceId, u64>,
     /// How long it has been writing without a pause.
     working: Duration,
     /// When the last transaction ended.
@@ -213,14 +213,14 @@ impl WriterThread {
             if let Some(job) = alone.pop_front() {
                 self.commit_alone(job);
             }
-            self.maintain(SINGLES_BEFORE_MAINTENANCE);
+            self.maintain(WAITING_BEFORE_MAINTENANCE);
             self.checkpoints.keep_up(&self.connection);
         }
     }
 
     /// The next job; none when nobody can hand in any more.
     fn wait(&mut self, jobs: &Receiver<Message>) -> Option<Message> {
-        if !self.singles.is_empty() {
+        if !self.waiting.is_empty() {
             match jobs.recv_timeout(IDLE) {
                 Ok(message) => return Some(message),
                 Err(RecvTimeoutError::Timeout) => self.maintain(1),
@@ -289,12 +289,12 @@ impl WriterThread {
             let Writing {
                 tx, heads, pending, ..
             } = writing;
-            let singles = heads.write(&tx)?;
+            let more = heads.write(&tx)?;
             let written = self.identifiers.write_down(&tx, pending)?;
             tx.commit()?;
             self.identifiers.publish(written.as_ref());
-            for (workspace, count) in singles {
-                *self.singles.entry(workspace).or_default() += count;
+            for (workspace, count) in more {
+                *self.waiting.entry(workspace).or_default() += count;
             }
             Ok(())
         });
@@ -316,16 +316,16 @@ impl WriterThread {
         }
     }
 
-    /// Maintains the log of workspaces with so many single attempts.
+    /// Maintains the log of workspaces with so many attempts that wait.
     fn maintain(&mut self, least: u64) {
         let due: Vec<WorkspaceId> = self
-            .singles
+            .waiting
             .iter()
             .filter(|(_, count)| **count >= least)
             .map(|(workspace, _)| *workspace)
             .collect();
         for workspace in due {
-            self.singles.remove(&workspace);
+            self.waiting.remove(&workspace);
             // Nothing is lost when this fails: the next time does it, and a lasting trouble meets a caller.
             let _ = self.transaction(|writing| log::maintain(&writing.tx, workspace));
         }

@@ -102,6 +102,33 @@ async fn deliveries_pass_between_the_batches_of_another_process() {
     .await;
 }
 
+#[tokio::test]
+async fn an_import_learns_of_deliveries_of_its_own_process_and_of_others() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let importer = desk.through(database.open().await);
+        let (import, lease) = importer.running_import(10).await;
+        let commit = async |cursor, now| {
+            let batch = importer.manual_batch(now, rows(cursor, [guest(cursor)]));
+            let step = step(&import, lease, cursor);
+            importer
+                .store
+                .commit_import_batch(batch, step)
+                .await
+                .unwrap();
+            importer.store.is_receiving()
+        };
+        assert!(!commit(0, 20).await);
+        desk.deliver_one(30, guest(100)).await;
+        assert!(desk.store.is_receiving());
+        assert!(!importer.store.is_receiving());
+        assert!(!commit(1, 1_900).await, "that was long ago");
+        desk.deliver_one(2_000, guest(101)).await;
+        assert!(commit(2, 2_100).await);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_imports_at_once_add_up() {
     on_every_store(async |database| {

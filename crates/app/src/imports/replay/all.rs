@@ -22,7 +22,7 @@ use crate::clock;
 use crate::imports::options::ImportOptions;
 use crate::imports::replay::origin::{Obstacle, Readers};
 use crate::imports::replay::{ReplayError, policy};
-use crate::imports::run::{Ended, Heartbeat, source_of};
+use crate::imports::run::{Ended, Heartbeat, batch_size, source_of};
 
 /// Attempts that are counted at a time.
 const COUNTED: u32 = 2_000;
@@ -30,8 +30,7 @@ const COUNTED: u32 = 2_000;
 /// Attempts that are read with their payloads at a time.
 const READ: u32 = if cfg!(test) { 2 } else { 500 };
 
-/// Records that are committed together, and the bytes of their payloads at most.
-const BATCH: usize = if cfg!(test) { 4 } else { 2_000 };
+/// Bytes of payloads that are committed together at most.
 const BATCH_BYTES: usize = 16 << 20;
 
 /// Which attempts are to be replayed, and what is to be different.
@@ -335,7 +334,8 @@ impl<'a> Records<'a> {
     pub(crate) async fn next_batch(&mut self) -> Result<Vec<Delivery>, ReplayError> {
         let mut batch = Vec::new();
         let mut bytes = 0;
-        while !self.ended && batch.len() < BATCH && bytes < BATCH_BYTES {
+        let most = if cfg!(test) { 4 } else { batch_size(self.app) };
+        while !self.ended && batch.len() < most && bytes < BATCH_BYTES {
             let page = self
                 .app
                 .store

@@ -732,6 +732,8 @@ fn two_payloads_do_not_make_one_text() {
         of(b"a"),
         of(b"aab"),
         of(b""),
+        of(b""),
+        of(b""),
     ]);
     assert_eq!(log.blocks(), 1);
     for (text, expected) in [
@@ -906,7 +908,7 @@ fn a_search_finds_keys_and_payloads_in_any_case() {
     let mut tail = Log::new();
     tail.append(std::slice::from_ref(&one));
     let mut block = Log::new();
-    block.append(&[vec![Draft::plain(); 3], vec![one], vec![Draft::plain(); 3]].concat());
+    block.append(&[vec![Draft::plain(); 4], vec![one], vec![Draft::plain(); 3]].concat());
     assert_eq!((tail.blocks(), block.blocks()), (0, 1));
     for (text, digits, expected) in cases {
         let filter = LogFilter {
@@ -931,6 +933,11 @@ fn folding_keeps_every_letter_in_its_place() {
         ("ΣΊΣΥΦΟΣ", "σίσυφοσ"),
         ("İK\u{212a}", "İk\u{212a}"),
         ("ЖЁ", "жё"),
+        ("ÀÞ×ß÷ÿ", "àþ×ß÷ÿ"),
+        (
+            "ABCDEFGHIJKLMNOÄPQRSTUVWXYZ É",
+            "abcdefghijklmnoäpqrstuvwxyz é",
+        ),
     ];
     for (text, expected) in cases {
         let mut folded = text.as_bytes().to_vec();
@@ -962,6 +969,17 @@ fn a_batch_takes_the_tail_along_into_its_blocks() {
     assert_eq!(log.blocks(), 2);
     assert_eq!(tail::len(&log.conn, WORKSPACE).unwrap(), 0);
     log.check(&LogFilter::default(), 7, 0);
+}
+
+#[test]
+fn batches_that_fill_no_block_wait_until_they_do() {
+    let mut log = Log::new();
+    log.append(&vec![Draft::plain(); 7]);
+    assert_eq!(log.blocks(), 0);
+    log.append(&vec![Draft::plain(); 5]);
+    assert_eq!(log.blocks(), 1);
+    assert_eq!(tail::len(&log.conn, WORKSPACE).unwrap(), 0);
+    log.check(&LogFilter::default(), 20, 0);
 }
 
 #[test]
