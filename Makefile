@@ -48,6 +48,7 @@ e2e: release ## Drive the built binary with a real browser
 	cd e2e && npm ci --no-audit --no-fund && npm test
 
 bench: release ## Measure speed, memory and size beside their floors (BENCH="--large" for the long ones)
+	-@tools/need wrk wrk # Without it the API is loaded by a client of our own.
 	cargo run --release -p rollbook-bench --bin rollbook-bench --locked -- $(BENCH)
 
 clean: ## Remove what was built, and the sample data of `make run`

@@ -51,6 +51,11 @@ impl Workspace {
         self.folder.join("rollbook.db")
     }
 
+    /// Where uploads are kept.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.join("files")
+    }
+
     /// Bytes of the database with what has not been moved into it yet.
     pub(crate) fn database_bytes(&self) -> u64 {
         ["rollbook.db", "rollbook.db-wal"]

@@ -16,6 +16,10 @@ use crate::table::{Figure, Table};
 /// Rows of a transaction.
 const BATCH: usize = 8_000;
 
+/// Rows that are written at most. A row costs the same however many follow, and ten million of them three times would
+/// take as much of the disk as everything else together.
+const MOST_ROWS: u32 = 1_000_000;
+
 /// How many flushes a second the disk does: what a commit can cost at least.
 pub(crate) fn disk(folder: &Path, table: &mut Table) -> anyhow::Result<()> {
     let path = folder.join("flushes");
@@ -63,7 +67,7 @@ pub(crate) struct WrittenRows {
 
 /// Writes a file's rows with `rusqlite` and no engine: who is meant is known beforehand, nothing is looked up, and no
 /// value is read. New people and their attempts are inserted, changed ones updated by number, and of unchanged ones
-/// the attempt is written alone.
+/// the attempt is written alone. Of a long file the first rows are enough.
 pub(crate) fn write_rows(
     workspace: &Workspace,
     file: &Path,
@@ -101,7 +105,7 @@ pub(crate) fn write_rows(
         for record in reader.records().take(BATCH) {
             batch.push(record?);
         }
-        if batch.is_empty() {
+        if batch.is_empty() || written >= MOST_ROWS {
             break;
         }
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

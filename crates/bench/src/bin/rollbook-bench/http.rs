@@ -2,7 +2,6 @@
 //!
 //! One thread keeps all connections busy: each sends its next request as soon as it has its answer.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,40 +10,25 @@ use anyhow::{Context, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-/// When to stop.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Until {
-    /// After so much time.
-    Passed(Duration),
-    /// After so many requests.
-    Sent(u64),
-}
-
 /// What came of a load.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
-    /// How many answers there were for each status.
-    pub(crate) statuses: BTreeMap<u16, u64>,
-    /// How long each answer took, in microseconds, shortest first.
-    latencies: Vec<u32>,
+    /// Answers.
+    pub(crate) requests: u64,
+    /// Those that said something else than 200 or 201, and requests without an answer.
+    pub(crate) failed: u64,
     /// From the first request to the last answer.
     pub(crate) seconds: f64,
+    /// How long half of the answers took at most, in seconds.
+    pub(crate) p50: f64,
+    /// The same for 99 of a hundred.
+    pub(crate) p99: f64,
 }
 
 impl Load {
-    /// Answers.
-    pub(crate) fn requests(&self) -> u64 {
-        self.latencies.len() as u64
-    }
-
     /// Answers a second.
     pub(crate) fn rate(&self) -> f64 {
-        self.latencies.len() as f64 / self.seconds
-    }
-
-    /// How long the given share of answers took at most, in seconds.
-    pub(crate) fn quantile(&self, share: f64) -> f64 {
-        quantile(&self.latencies, share)
+        self.requests as f64 / self.seconds
     }
 }
 
@@ -59,23 +43,24 @@ fn quantile(sorted: &[u32], share: f64) -> f64 {
     f64::from(value.copied().unwrap_or(0)) / 1e6
 }
 
-/// Sends requests over so many connections. `request` writes the one with a number.
+/// Sends requests over so many connections for so long. `request` writes the one with a number.
 pub(crate) fn load(
     address: SocketAddr,
     connections: usize,
-    until: Until,
+    time: Duration,
     request: &mut dyn FnMut(u64, &mut Vec<u8>),
 ) -> anyhow::Result<Load> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(connections);
     let start = Instant::now();
     let mut sender = Sender {
-        until,
+        time,
         start,
         sent: 0,
         request,
     };
-    let mut load = Load::default();
+    let mut latencies: Vec<u32> = Vec::new();
+    let mut failed = 0;
     let mut all = Vec::with_capacity(connections);
     for position in 0..connections {
         let mut stream = TcpStream::connect(address)?;
@@ -113,8 +98,8 @@ pub(crate) fn load(
             }
             while let Some(status) = connection.read()? {
                 let took = connection.since.elapsed().as_micros();
-                load.latencies.push(u32::try_from(took).unwrap_or(u32::MAX));
-                *load.statuses.entry(status).or_default() += 1;
+                latencies.push(u32::try_from(took).unwrap_or(u32::MAX));
+                failed += u64::from(!matches!(status, 200 | 201));
                 if !sender.next(connection) {
                     open -= 1;
                     break;
@@ -125,14 +110,20 @@ pub(crate) fn load(
             }
         }
     }
-    load.seconds = start.elapsed().as_secs_f64();
-    load.latencies.sort_unstable();
-    Ok(load)
+    let seconds = start.elapsed().as_secs_f64();
+    latencies.sort_unstable();
+    Ok(Load {
+        requests: latencies.len() as u64,
+        failed,
+        seconds,
+        p50: quantile(&latencies, 0.5),
+        p99: quantile(&latencies, 0.99),
+    })
 }
 
 /// Hands out requests until there is to be no more.
 struct Sender<'a> {
-    until: Until,
+    time: Duration,
     start: Instant,
     sent: u64,
     request: &'a mut dyn FnMut(u64, &mut Vec<u8>),
@@ -141,10 +132,7 @@ struct Sender<'a> {
 impl Sender<'_> {
     /// Gives a connection its next request; false if there is none.
     fn next(&mut self, connection: &mut Connection) -> bool {
-        let goes_on = match self.until {
-            Until::Passed(time) => self.start.elapsed() < time,
-            Until::Sent(count) => self.sent < count,
-        };
+        let goes_on = self.start.elapsed() < self.time;
         connection.is_busy = goes_on;
         if goes_on {
             connection.out.clear();

@@ -100,6 +100,8 @@ pub(crate) fn three_variants(
             );
         }
         std::fs::remove_file(file)?;
+        // The product keeps what was uploaded.
+        std::fs::remove_dir_all(workspace.files())?;
     }
     for name in ["floor.db", "floor.db-wal", "floor.db-shm"] {
         let _ = std::fs::remove_file(workspace.folder.join(name)); // Only the first is sure to be there.

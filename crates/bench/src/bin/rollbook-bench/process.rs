@@ -121,7 +121,7 @@ impl Rollbook {
         command
             .current_dir(&workspace.folder)
             .env("ROLLBOOK_DATABASE", database)
-            .env("ROLLBOOK_FILES", workspace.folder.join("files"))
+            .env("ROLLBOOK_FILES", workspace.files())
             .env("ROLLBOOK_MAX_FILE_BYTES", (16_u64 << 30).to_string())
             .stdin(Stdio::null());
         command
