@@ -3,6 +3,8 @@
 //! Everything is streamed page by page, so an export has no cap. A cell that a spreadsheet would run as a formula gets
 //! a leading `'`, which an import takes off again.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use rollbook_engine::attempt::ImportResult;
@@ -13,6 +15,7 @@ use rollbook_store::log::{Attempt, LogFilter, Paging};
 use rollbook_store::sources::Source;
 use rollbook_store::{StoreError, WorkspaceId};
 use serde::Serialize;
+use tokio::task::JoinHandle;
 
 use crate::app::App;
 use crate::imports::failed_rows::FailedRows;
@@ -21,8 +24,13 @@ use crate::masking::Sight;
 use crate::spreadsheet;
 use crate::wire::{AttemptJson, SourceNames, rfc3339};
 
-/// How many attempts are read and sent at a time.
-const PAGE: u32 = 500;
+/// How many attempts are read and sent at first, and later at least and at most: as many blocks of the log as the
+/// cores can unpack side by side, but not so many that large payloads fill the memory.
+const FIRST_PAGE: usize = 500;
+const PAGE: std::ops::RangeInclusive<usize> = 100..=4_000;
+
+/// Bytes of payload that a page should have at most.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// In which form the log is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,23 +107,29 @@ pub(crate) fn attempts(
     format: Format,
     sight: Sight,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static {
-    let names = SourceNames::of(sources);
-    let start = Some(Paging::Newest);
-    stream::unfold((start, true), move |(paging, first)| {
-        let (app, filter, names) = (app.clone(), filter.clone(), names.clone());
+    let names = Arc::new(SourceNames::of(sources));
+    let reader = Arc::new(Reader {
+        app,
+        workspace,
+        filter,
+    });
+    let first = reader.read(Paging::Newest, FIRST_PAGE);
+    stream::unfold((Some(first), true), move |(reading, first)| {
+        let (reader, names) = (Arc::clone(&reader), Arc::clone(&names));
         async move {
-            let paging = paging?;
-            let page = match app
-                .store
-                .page_with_payloads(workspace, filter, paging, PAGE)
-                .await
-            {
-                Ok(page) => page,
-                Err(error) => return Some((Err(error), (None, false))),
+            let Reading { page, most } = reading?;
+            let page = match page.await {
+                Ok(Ok(page)) => page,
+                Ok(Err(error)) => return Some((Err(error), (None, false))),
+                Err(_) => return Some((Err(StoreError::Closed), (None, false))),
             };
+            // The next page is read while this one is written.
             let next = match page.last() {
-                Some((last, _)) if page.len() == PAGE as usize => {
-                    Some(Paging::Before(last.id.number()))
+                Some((last, _)) if page.len() == most => {
+                    let bytes: usize = page.iter().map(|(_, payload)| payload.bytes.len()).sum();
+                    let most = PAGE_BYTES / (bytes / page.len()).max(1);
+                    let most = most.clamp(*PAGE.start(), *PAGE.end());
+                    Some(reader.read(Paging::Before(last.id.number()), most))
                 }
                 _ => None,
             };
@@ -123,19 +137,53 @@ pub(crate) fn attempts(
             if first && format == Format::Csv {
                 bytes = csv_head();
             }
-            for (attempt, payload) in page {
-                let attempt = sight.attempt(attempt);
-                let payload = sight.payload(payload);
-                match format {
-                    Format::Csv => csv_line(&mut bytes, attempt, payload, &names),
-                    Format::Ndjson => write_line(&mut bytes, attempt, payload, &names),
+            let written = tokio::task::spawn_blocking(move || {
+                for (attempt, payload) in page {
+                    let attempt = sight.attempt(attempt);
+                    let payload = sight.payload(payload);
+                    match format {
+                        Format::Csv => csv_line(&mut bytes, attempt, payload, &names),
+                        Format::Ndjson => write_line(&mut bytes, attempt, payload, &names),
+                    }
                 }
-            }
-            Some((Ok(Bytes::from(bytes)), (next, false)))
+                Bytes::from(bytes)
+            });
+            let written = written.await.map_err(|_| StoreError::Closed);
+            let next = next.filter(|_| written.is_ok());
+            Some((written, (next, false)))
         }
     })
     // The layer that compresses asks once more after the end.
     .fuse()
+}
+
+/// Reads what is exported, a page ahead.
+struct Reader {
+    app: App,
+    workspace: WorkspaceId,
+    filter: LogFilter,
+}
+
+/// A page on its way, of so many attempts at most.
+struct Reading {
+    page: JoinHandle<Result<Vec<(Attempt, Payload)>, StoreError>>,
+    most: usize,
+}
+
+impl Reader {
+    fn read(self: &Arc<Reader>, paging: Paging, most: usize) -> Reading {
+        let reader = Arc::clone(self);
+        let page = tokio::spawn(async move {
+            let limit = u32::try_from(most).unwrap_or(u32::MAX);
+            let filter = reader.filter.clone();
+            reader
+                .app
+                .store
+                .page_with_payloads(reader.workspace, filter, paging, limit)
+                .await
+        });
+        Reading { page, most }
+    }
 }
 
 /// The failed rows of an import in the order of the file, ready to be corrected and uploaded again as they are.
