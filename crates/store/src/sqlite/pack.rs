@@ -77,7 +77,7 @@ fn read(id: ContactId, data: &[u8]) -> Option<Contact> {
             .external_ids
             .push((namespace.into(), reader.text(length)?.into()));
     }
-    contact.values.reserve(8);
+    contact.values.reserve(12);
     let mut least = FieldId::EXTERNAL_ID.0 + 1;
     while !reader.rest.is_empty() {
         let field = u16::try_from(reader.number()?).ok()?;

@@ -17,7 +17,7 @@ use crate::log::Search;
 pub(super) fn fold(bytes: &mut [u8]) {
     bytes.make_ascii_lowercase();
     let mut position = 0;
-    while let Some(ascii) = bytes[position..].iter().position(|byte| !byte.is_ascii()) {
+    while let Some(ascii) = beyond_ascii(&bytes[position..]) {
         position += ascii;
         let Some(letter) = letter_at(bytes, position) else {
             position += 1;
@@ -29,6 +29,19 @@ pub(super) fn fold(bytes: &mut [u8]) {
         }
         position = end;
     }
+}
+
+/// Where the first byte is that is not ASCII.
+fn beyond_ascii(bytes: &[u8]) -> Option<usize> {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (position, eight) in eights.iter().enumerate() {
+        let beyond = u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080;
+        if beyond != 0 {
+            return Some(8 * position + beyond.trailing_zeros() as usize / 8);
+        }
+    }
+    let position = rest.iter().position(|byte| !byte.is_ascii())?;
+    Some(8 * eights.len() + position)
 }
 
 /// The letter of several bytes that begins here; none if these bytes are not UTF-8.
@@ -44,7 +57,8 @@ fn letter_at(bytes: &[u8], position: usize) -> Option<char> {
 }
 
 fn other_small_letter(letter: char) -> Option<char> {
-    if letter.is_ascii() {
+    // Most of those beyond ASCII are small letters of western languages.
+    if letter.is_ascii() || ('ß'..='ÿ').contains(&letter) {
         return None;
     }
     let mut small = letter.to_lowercase();
