@@ -1,5 +1,7 @@
 //! Normalising: one record against a binding becomes a candidate.
 
+mod memo;
+
 use compact_str::ToCompactString;
 use smallvec::smallvec;
 
@@ -15,6 +17,7 @@ use crate::issue::{Issue, Note, Problem};
 use crate::mapping::{Binding, BlankRule, BoundColumn, WriteMode};
 use crate::record::{Cell, Record};
 use crate::schema::{FieldId, FieldKind};
+use memo::Memo;
 
 /// The text that clears a field in a file (SPEC 3).
 pub const CLEAR: &str = "__CLEAR__";
@@ -23,6 +26,8 @@ pub const CLEAR: &str = "__CLEAR__";
 #[derive(Debug, Default)]
 pub struct Normaliser {
     phones: PhoneReader,
+    countries: Memo<&'static str>,
+    languages: Memo<Text>,
 }
 
 /// What a cell's text says.
@@ -44,7 +49,7 @@ impl Normaliser {
 
     /// Reads one record. A value that cannot be used becomes an issue and is left out; nothing else is lost.
     pub fn normalise(&self, record: &Record, binding: &Binding) -> Candidate {
-        self.read(record, binding, region_of(record, binding))
+        self.read(record, binding, self.region_of(record, binding))
     }
 
     /// As [`Normaliser::normalise`], for a record whose phone numbers are read for this region, whatever its country.
@@ -59,7 +64,7 @@ impl Normaliser {
 
     fn read(&self, record: &Record, binding: &Binding, region: Option<&str>) -> Candidate {
         let mut reading = Reading {
-            phones: &self.phones,
+            normaliser: self,
             binding,
             region,
             candidate: Candidate {
@@ -85,9 +90,9 @@ impl Normaliser {
         each: &mut dyn FnMut(CheckedCell<'_>),
     ) {
         let mut reading = Reading {
-            phones: &self.phones,
+            normaliser: self,
             binding,
-            region: region_of(record, binding),
+            region: self.region_of(record, binding),
             candidate: Candidate::default(),
         };
         let wanted = |column: &&BoundColumn| only.is_none_or(|only| only == column.column);
@@ -104,6 +109,28 @@ impl Normaliser {
             });
         }
     }
+
+    /// The region of the record's own country, else the locale's.
+    fn region_of<'a>(&self, record: &Record, binding: &'a Binding) -> Option<&'a str> {
+        let countries = binding
+            .columns
+            .iter()
+            .filter(|column| column.field.id == FieldId::COUNTRY);
+        let mut own = countries.filter_map(|column| match record.cell(column.column) {
+            Cell::Text(raw) => self.country(&text::tidy(raw)).ok(),
+            Cell::Absent | Cell::Null | Cell::List(_) => None,
+        });
+        own.next_back().or(binding.locale.region.as_deref())
+    }
+
+    fn country(&self, tidy: &str) -> Result<&'static str, Problem> {
+        self.countries.read(tidy, country::parse)
+    }
+
+    fn language(&self, tidy: &str) -> Result<Text, Problem> {
+        self.languages
+            .read(tidy, |tidy| language::parse(tidy).map(Text::from))
+    }
 }
 
 /// What came of one cell.
@@ -117,22 +144,9 @@ pub struct CheckedCell<'a> {
     pub issues: &'a [Issue],
 }
 
-/// The region of the record's own country, else the locale's.
-fn region_of<'a>(record: &Record, binding: &'a Binding) -> Option<&'a str> {
-    let countries = binding
-        .columns
-        .iter()
-        .filter(|column| column.field.id == FieldId::COUNTRY);
-    let mut own = countries.filter_map(|column| match record.cell(column.column) {
-        Cell::Text(raw) => country::parse(&text::tidy(raw)).ok(),
-        Cell::Absent | Cell::Null | Cell::List(_) => None,
-    });
-    own.next_back().or(binding.locale.region.as_deref())
-}
-
 /// One record being read.
 struct Reading<'a> {
-    phones: &'a PhoneReader,
+    normaliser: &'a Normaliser,
     binding: &'a Binding,
     region: Option<&'a str>,
     candidate: Candidate,
@@ -178,7 +192,7 @@ impl Reading<'_> {
         match &field.kind {
             FieldKind::Phone => self.phone_cell(column, &tidy),
             FieldKind::Email => self.email_cell(column, &tidy),
-            _ => match read_one(column, &tidy) {
+            _ => match read_one(self.normaliser, column, &tidy) {
                 Ok(Said::Value(value)) => self.give(column, value),
                 Ok(Said::Nothing) => {}
                 Err(problem) => self.issue(column, &problem, &tidy),
@@ -187,12 +201,13 @@ impl Reading<'_> {
     }
 
     fn phone_cell(&mut self, column: &BoundColumn, cell: &str) {
-        for part in self.phones.split_cell(cell, self.region) {
+        let phones = &self.normaliser.phones;
+        for part in phones.split_cell(cell, self.region) {
             let part = text::tidy(part);
             if part.is_empty() {
                 continue;
             }
-            match self.phones.parse(&part, self.region) {
+            match phones.parse(&part, self.region) {
                 Ok(parsed) => {
                     if parsed.zero_restored {
                         self.candidate
@@ -347,7 +362,7 @@ impl Reading<'_> {
 }
 
 /// Reads the text of every kind of field but phones and emails.
-fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
+fn read_one(normaliser: &Normaliser, column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
     let kind = &column.field.kind;
     let one = |text: &str| Ok(Said::Value(Value::One(text.into())));
     match kind {
@@ -378,8 +393,8 @@ fn read_one(column: &BoundColumn, tidy: &str) -> Result<Said, Problem> {
             };
             one(&time::parse_date_time(tidy, order, DateOptions::FULL)?)
         }
-        FieldKind::Language => one(&language::parse(tidy)?),
-        FieldKind::Country => one(country::parse(tidy)?),
+        FieldKind::Language => Ok(Said::Value(Value::One(normaliser.language(tidy)?))),
+        FieldKind::Country => one(normaliser.country(tidy)?),
         FieldKind::Tags => {
             let tags = tags::parse(tidy)?;
             Ok(if tags.is_empty() {
