@@ -55,11 +55,15 @@ impl Edit {
 
 /// What a record changes about a contact; nothing, if the contact stands so already.
 pub(crate) fn edits(candidate: &Candidate, contact: &Contact, policy: &Policy) -> Vec<Edit> {
+    // Both are in order of field number, so one walk over both finds each value.
+    let mut values = contact.values.iter().peekable();
     let edits = candidate.given.iter().filter_map(|(field, given)| {
         let (before, after) = if *field == FieldId::EXTERNAL_ID {
             edit_external_id(contact.external_id(&policy.namespace), given)?
         } else {
-            edit_value(*field, contact.value(*field), given)?
+            while values.next_if(|(id, _)| id < field).is_some() {}
+            let value = values.next_if(|(id, _)| id == field);
+            edit_value(*field, value.map(|(_, value)| value), given)?
         };
         Some(Edit {
             field: *field,

@@ -18,7 +18,9 @@ use crate::issue::Problem;
 /// ```
 pub fn tidy(raw: &str) -> Cow<'_, str> {
     let text = without_text_mark(trim(raw));
-    if text.is_ascii() || text.chars().all(|character| character < '\u{300}') {
+    // Characters from U+0300 on, the first that combine, begin with CC or more. One look without an early end takes all
+    // bytes of most texts at once.
+    if text.bytes().fold(0, u8::max) < 0xcc {
         return Cow::Borrowed(text);
     }
     match is_nfc_quick(text.chars()) {
@@ -71,10 +73,8 @@ pub fn check(text: &str, max_chars: usize, multiline: bool) -> Result<(), Proble
 /// The first control character that the text may not have.
 fn find_control(text: &str, multiline: bool) -> Option<char> {
     // C1 characters are two bytes of which the first is C2, so a look at the bytes clears nearly all text.
-    if !text
-        .bytes()
-        .any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2)
-    {
+    let suspicious = |byte| u8::from(byte < 0x20 || byte == 0x7f || byte == 0xc2);
+    if text.bytes().fold(0, |any, byte| any | suspicious(byte)) == 0 {
         return None;
     }
     text.chars().find(|&character| {

@@ -65,7 +65,7 @@ fn damaged(id: ContactId) -> StoreError {
 }
 
 fn read(id: ContactId, data: &[u8]) -> Option<Contact> {
-    let mut reader = Reader::new(data)?;
+    let mut reader = Reader::of_texts(data)?;
     let mut contact = Contact::new(id);
     for _ in 0..reader.length()? {
         let namespace = match reader.length()? {
@@ -151,12 +151,22 @@ fn put_number(mut number: u64, out: &mut Vec<u8>) {
 /// What is left of the bytes. Every step says `None` where they do not hold what they should.
 struct Reader<'a> {
     rest: &'a [u8],
+    /// All of the bytes, if they are UTF-8 as a whole: mostly so, for numbers are below 0x80 unless a text is long. Each
+    /// text is then known to be UTF-8, too, if it begins and ends between characters.
+    whole: Option<&'a str>,
 }
 
 impl<'a> Reader<'a> {
     fn new(data: &'a [u8]) -> Option<Reader<'a>> {
         let (version, rest) = data.split_first()?;
-        (*version == VERSION).then_some(Reader { rest })
+        let reader = Reader { rest, whole: None };
+        (*version == VERSION).then_some(reader)
+    }
+
+    /// The same for who wants texts.
+    fn of_texts(data: &'a [u8]) -> Option<Reader<'a>> {
+        let whole = std::str::from_utf8(data).ok();
+        Reader::new(data).map(|reader| Reader { whole, ..reader })
     }
 
     fn number(&mut self) -> Option<u64> {
@@ -185,7 +195,12 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, length: usize) -> Option<&'a str> {
-        std::str::from_utf8(self.bytes(length)?).ok()
+        let Some(whole) = self.whole else {
+            return std::str::from_utf8(self.bytes(length)?).ok();
+        };
+        let start = whole.len() - self.rest.len();
+        self.bytes(length)?;
+        whole.get(start..start + length)
     }
 }
 

@@ -450,6 +450,8 @@ impl Payloads {
         for content_type in types {
             payload.text(content_type);
         }
+        let heads = type_of.0.len() + lengths.0.len();
+        payload.0.reserve(heads + payload_bytes(attempts));
         payload.0.extend_from_slice(&type_of.0);
         payload.0.extend_from_slice(&lengths.0);
         for attempt in attempts {
@@ -654,9 +656,14 @@ pub(super) fn payloads(
     rows.iter().map(|row| payloads.payload(*row)).collect()
 }
 
+fn payload_bytes(attempts: &[NewAttempt<'_>]) -> usize {
+    let lengths = attempts.iter().map(|one| one.payload.bytes.len());
+    lengths.sum()
+}
+
 /// The pieces of all texts, which are folded and cut together.
 fn encode_grams(attempts: &[NewAttempt<'_>]) -> Vec<u8> {
-    let mut texts = Vec::new();
+    let mut texts = Vec::with_capacity(payload_bytes(attempts) + attempts.len() * 128);
     for attempt in attempts {
         for column in 0..Keys::COLUMNS {
             texts.extend_from_slice(key(attempt.shown, column).unwrap_or_default().as_bytes());
