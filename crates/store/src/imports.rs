@@ -5,8 +5,8 @@ use rollbook_engine::attempt::Totals;
 use rollbook_engine::plan::Expected;
 use uuid::Uuid;
 
-use crate::outbox::NewMail;
 use crate::log::AttemptId;
+use crate::outbox::NewMail;
 use crate::sources::SourceId;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
