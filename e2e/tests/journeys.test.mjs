@@ -83,7 +83,7 @@ test('a file with good, bad and repeated rows is uploaded, mapped and run', () =
     assert.equal(await goesTo('Kundennummer').inputValue(), 'external_id');
     assert.equal(await goesTo('Telefon').inputValue(), 'phone');
     assert.equal(await goesTo('E-Mail').inputValue(), 'email');
-    await page.getByText('liesl@weber.example').waitFor();
+    await page.getByText('liesl@weber.example').first().waitFor();
     await goesTo('Bemerkung').selectOption('notes');
     await goesTo('Ort').selectOption('city');
     await page.getByRole('button', { name: 'Review' }).click();

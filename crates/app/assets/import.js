@@ -1,10 +1,9 @@
-// An import: how far it is, while it runs; how many columns are left out, while they are mapped.
+// An import: how far it is, while it runs.
 "use strict";
 
 (() => {
   const progress = document.getElementById("progress");
   const status = document.getElementById("progress-status");
-  const left = document.getElementById("left-out");
   let said = -1;
 
   const over = () => location.reload();
@@ -46,15 +45,4 @@
       poll();
     };
   }
-
-  document.getElementById("mapping")?.addEventListener("change", () => {
-    const out = document.querySelectorAll(".c-goes > select > option[value='']:checked").length;
-    left.textContent = out === 0 ? "Every column goes to a field."
-      : out === 1 ? "1 column is left out: its values are not imported."
-        : `${out} columns are left out: their values are not imported.`;
-  });
-  document.getElementById("mapping")?.addEventListener("submit", (event) => {
-    const button = event.target.querySelector("button[type=submit]");
-    button.setAttribute("aria-busy", "true");
-  });
 })();

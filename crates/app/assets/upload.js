@@ -102,5 +102,19 @@
   // A file that misses the box must not replace the page.
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => event.preventDefault());
-  addEventListener("paste", (event) => { if (take(event.clipboardData.files)) event.preventDefault(); });
+  // Cells of a spreadsheet come as text; what is pasted into a field stays there.
+  const paste = document.getElementById("paste");
+  addEventListener("paste", (event) => {
+    if (event.target.closest?.("textarea, input")) return;
+    const text = event.clipboardData.getData("text/plain");
+    if (/[\t\n]/.test(text)) {
+      event.preventDefault();
+      paste.open = true;
+      const cells = paste.querySelector("textarea");
+      cells.value = text;
+      cells.focus();
+    } else if (take(event.clipboardData.files)) {
+      event.preventDefault();
+    }
+  });
 })();

@@ -256,8 +256,11 @@ impl Mapping {
         let names: Vec<&str> = header.names.iter().map(String::as_str).collect();
         let guesses = guess_table(&names, &texts);
         let columns = header.names.iter().zip(&guesses).map(|(name, guess)| {
-            let by_key = schema.by_key(name.trim()).map(|field| field.key.clone());
-            let field = by_key.or_else(|| guess.as_ref().map(|guess| guess.field.to_owned()));
+            let own = schema
+                .by_key(name.trim())
+                .or_else(|| by_label(schema, name));
+            let field = own.map(|field| field.key.clone());
+            let field = field.or_else(|| guess.as_ref().map(|guess| guess.field.to_owned()));
             ColumnMapping {
                 column: name.clone(),
                 field,
@@ -539,6 +542,16 @@ impl Evidence {
             }
         }
     }
+}
+
+/// The custom field of this label; what the labels of built-in ones mean depends on the other columns.
+fn by_label<'a>(schema: &'a Schema, name: &str) -> Option<&'a FieldDef> {
+    let name = name.trim().to_lowercase();
+    let mut custom = schema
+        .fields()
+        .iter()
+        .filter(|field| field.id >= FieldId::FIRST_CUSTOM);
+    custom.find(|field| field.label.to_lowercase() == name)
 }
 
 /// The list fields of which only some columns fill what is empty: no record could say what is to be written.

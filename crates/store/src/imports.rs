@@ -308,6 +308,14 @@ pub trait Imports {
         last: u64,
     ) -> Result<Vec<(u64, String)>, StoreError>;
 
+    /// Moves an import to another source. Only while it is uploaded.
+    async fn set_import_source(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        source: SourceId,
+    ) -> Result<Import, StoreError>;
+
     /// Claims one import that is queued, or running under an expired lease; `only` narrows it to one. The lease is good
     /// until `now + lease_millis` and is renewed by every batch and by [`Imports::renew_lease`].
     async fn claim_import(

@@ -10,6 +10,7 @@ pub mod imports;
 pub mod log;
 pub mod notifications;
 pub mod outbox;
+pub mod profiles;
 pub mod sources;
 mod sqlite;
 pub mod time;
@@ -49,6 +50,7 @@ pub trait Store:
     + log::Log
     + notifications::Notifications
     + outbox::Outbox
+    + profiles::Profiles
     + sources::Sources
     + undo::Undo
     + workspaces::Workspaces

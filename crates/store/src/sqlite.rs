@@ -16,6 +16,7 @@ mod migrations;
 mod notifications;
 mod outbox;
 mod pack;
+mod profiles;
 mod readers;
 mod receiving;
 mod replays;

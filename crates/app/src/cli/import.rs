@@ -33,9 +33,10 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::imports::failed_rows::{self, FailedRows};
-use crate::imports::intake::{self, IntakeError, inspect, start, take_in};
+use crate::imports::intake::{self, Inspection, IntakeError, inspect, start, take_in};
 use crate::imports::options::ImportOptions;
 use crate::imports::preview::{Judged, preview};
+use crate::imports::profiles;
 use crate::imports::review::groups::{Group, Groups};
 use crate::imports::run::{LEASE_MILLIS, RunError, run};
 use crate::imports::stream;
@@ -102,6 +103,14 @@ pub(super) struct Import {
     /// The region of phone numbers without a country code [default: the source's, else the workspace's]
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
+
+    /// Read and map the file by this mapping profile; what you say with flags wins
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// Save how this file is read and mapped as a mapping profile
+    #[arg(long, value_name = "NAME")]
+    save_profile: Option<String>,
 
     /// Add this tag to every contact of the file (repeat it)
     #[arg(long, value_name = "TAG")]
@@ -240,7 +249,7 @@ impl Import {
         }
 
         let path = upload.file.path();
-        let inspection = inspect(&app, &source, path, &upload.name, &self.reading.said()).await?;
+        let inspection = self.look(&app, &source, path, &upload.name).await?;
         if let Some(parent) = &inspection.continues {
             say(&format!(
                 "continues `{}` (import {}), in which {} rows failed",
@@ -259,6 +268,11 @@ impl Import {
         set_date_order(&mut options, self.date_order, &schema);
         intake::check_mapping(&app, &source, &options).await?;
         say(&describe_mapping(&options));
+        if let Some(name) = &self.save_profile {
+            let name = profiles::checked_name(name).map_err(usage)?;
+            profiles::save(&app, workspace.id, &name, &options, "command line").await?;
+            say(&format!("saved as mapping profile `{name}`"));
+        }
 
         if self.dry_run {
             return self
@@ -270,6 +284,35 @@ impl Import {
         intake::remember_parent(&app, &mut import, &inspection).await?;
         let import = start(&app, &source, &import, &options).await?;
         self.see_through(&app, &source, import, failed, begun).await
+    }
+
+    /// How the file is read and mapped: as the profile says, or as it is found out.
+    async fn look(
+        &self,
+        app: &App,
+        source: &Source,
+        path: &Path,
+        file_name: &str,
+    ) -> anyhow::Result<Inspection> {
+        let said = self.reading.said();
+        let Some(name) = &self.profile else {
+            return Ok(inspect(app, source, path, file_name, &said).await?);
+        };
+        let Some(profile) = profiles::find(app, source.workspace, name).await? else {
+            let known = app.store.profiles(source.workspace).await?;
+            let known: Vec<String> = known.into_iter().map(|profile| profile.name).collect();
+            return Err(usage(match known.as_slice() {
+                [] => format!("there is no mapping profile `{name}`; make one with --save-profile"),
+                known => format!(
+                    "there is no mapping profile `{name}`; there are `{}`",
+                    known.join("`, `")
+                ),
+            }));
+        };
+        let said = said.or(&profile.said);
+        let mut inspection = inspect(app, source, path, file_name, &said).await?;
+        inspection.map_as(&profile, "as the mapping profile says", false);
+        Ok(inspection)
     }
 
     async fn dry_run(

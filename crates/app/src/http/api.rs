@@ -5,13 +5,14 @@ mod body;
 mod columns;
 mod contacts;
 mod document;
-mod fields;
+pub(crate) mod fields;
 mod imports;
 mod keys;
 mod logs;
 pub(crate) mod notifications;
 mod outbox;
 mod params;
+mod profiles;
 mod records;
 mod replay;
 mod review;
@@ -134,6 +135,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(review::drift))
         .routes(routes!(columns::check_column))
         .routes(routes!(undo::preview, undo::start))
+        .routes(routes!(columns::template))
+        .routes(routes!(profiles::list, profiles::save))
+        .routes(routes!(profiles::rename, profiles::delete))
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::export))
         .routes(routes!(contacts::show))

@@ -88,6 +88,11 @@ impl Caller {
 }
 
 impl Administrator {
+    /// What people call the key.
+    pub(crate) fn name(&self) -> &str {
+        self.0.name()
+    }
+
     /// The workspace that the key belongs to.
     pub(crate) fn workspace(&self) -> WorkspaceId {
         self.0.workspace()

@@ -530,6 +530,8 @@ answers! {
     Replayable: Replay;
     /// What an endpoint that changes rows of a mapped file may answer.
     MappedOrWrong: Mapping, File, Value;
+    /// What an endpoint that names a thing may answer.
+    Taken: Exists;
     /// What an endpoint that moves an import on may answer.
     InState: ImportState;
     /// What an endpoint that moves a mail on may answer.

@@ -50,9 +50,14 @@ pub(crate) fn router() -> Router<App> {
                 // Counted while it is streamed to disk.
                 .layer(DefaultBodyLimit::disable()),
         )
+        .route("/imports/template.csv", get(upload::template))
         .route("/imports/{id}", get(import::get))
         .route("/imports/{id}/live", get(import::live))
-        .route("/imports/{id}/mapping", post(mapping::save))
+        .route("/imports/{id}/mapping", post(mapping::submit))
+        .route(
+            "/imports/{id}/columns/{column}/check",
+            get(mapping::check_column),
+        )
         .route(
             "/imports/{id}/review",
             get(review::get).post(review::review_again),

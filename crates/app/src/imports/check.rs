@@ -54,6 +54,13 @@ pub(crate) struct CheckedColumn {
     pub(crate) question: Option<DateQuestion>,
 }
 
+impl Checked {
+    /// What a column holds; none if it was not checked.
+    pub(crate) fn column(&self, column: usize) -> Option<&CheckedColumn> {
+        self.columns.iter().find(|checked| checked.column == column)
+    }
+}
+
 /// Checks the mapped columns of a file, or one of them, on its first records.
 pub(crate) async fn check(
     app: &App,
@@ -74,14 +81,44 @@ pub(crate) async fn check(
             &limits,
             MOST + 1,
         )?;
-        let evidence = decide_dates(&records, &mut binding)?;
+        let evidence = decide_dates(&records, &mut binding, Some(PATIENCE))?;
         Ok(count(&records, &binding, &evidence, only)?)
     })
     .await
 }
 
-/// Decides the order of each column of dates by the first records.
-fn decide_dates(records: &RecordSource, binding: &mut Binding) -> Result<Evidence, FileError> {
+/// The columns whose dates could be read in several orders, by everything that is in the file.
+pub(crate) async fn open_dates(
+    app: &App,
+    source: &Source,
+    path: &Path,
+    options: &ImportOptions,
+) -> Result<Vec<(usize, DateQuestion)>, IntakeError> {
+    let schema = app.schema(source.workspace).await?;
+    let settings = app.settings(source.workspace).await?;
+    let mut binding = options.bind(&schema, &settings, source)?;
+    if !binding.has_dates() {
+        return Ok(Vec::new());
+    }
+    let (path, options) = (path.to_owned(), options.clone());
+    let (folder, limits) = (app.config.files.clone(), app.config.file_limits());
+    blocking(move || {
+        let records =
+            RecordSource::open(&path, &folder, &options.reading, &options.header, &limits)?;
+        let evidence = decide_dates(&records, &mut binding, None)?;
+        let mut open = binding.questions(&evidence);
+        open.retain(|(column, _)| binding.date_order(*column).is_none());
+        Ok(open)
+    })
+    .await
+}
+
+/// Decides the order of each column of dates by its values; with `patience` by those of the first records.
+fn decide_dates(
+    records: &RecordSource,
+    binding: &mut Binding,
+    patience: Option<Duration>,
+) -> Result<Evidence, FileError> {
     let mut evidence = binding.evidence();
     if !binding.has_dates() {
         return Ok(evidence);
@@ -96,7 +133,7 @@ fn decide_dates(records: &RecordSource, binding: &mut Binding) -> Result<Evidenc
             evidence.observe(&record.record);
         }
         seen += 1;
-        if seen >= MOST || begun.elapsed() > PATIENCE {
+        if patience.is_some_and(|patience| seen >= MOST || begun.elapsed() > patience) {
             break;
         }
     }

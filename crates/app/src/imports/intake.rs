@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use rollbook_engine::mapping::{ColumnMapping, Mapping};
+use rollbook_engine::mapping::Mapping;
 use rollbook_engine::record::{Cell, Record};
 use rollbook_engine::schema::Schema;
 use rollbook_sources::file::{self, FileError, FileLimits, Reading, texts};
 use rollbook_store::StoreError;
 use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState, NewImport};
+use rollbook_store::profiles::Remembered;
 use rollbook_store::sources::Source;
 use sha2::{Digest, Sha256};
 
@@ -18,6 +19,7 @@ use crate::blobs::{BlobError, BlobFile};
 use crate::clock;
 use crate::imports::continuation::{self, Origin};
 use crate::imports::options::ImportOptions;
+use crate::imports::profiles;
 use crate::imports::said::Said;
 
 /// Records that are looked at to guess a mapping.
@@ -94,6 +96,12 @@ pub(crate) struct Inspection {
     pub(crate) rows: Vec<Vec<String>>,
     /// The sheets of a spreadsheet that can be read.
     pub(crate) sheets: Vec<String>,
+    /// The import whose mapping was taken over, because its file had the same columns.
+    pub(crate) remembered: Option<Remembered>,
+    /// The mapping that header and values suggest.
+    guessed: Mapping,
+    /// The fields that could not be taken for granted: the reasons for the guesses.
+    reasons: Vec<Option<String>>,
 }
 
 /// A column of a file.
@@ -203,6 +211,17 @@ pub(crate) async fn inspect(
         if matches!(seen.reading, Reading::Json { .. }) {
             map_paths(&mut mapping, &schema);
         }
+        let reasons: Vec<Option<String>> = mapping
+            .columns
+            .iter()
+            .zip(guesses)
+            .map(|(column, guess)| {
+                let field = column.field.as_ref()?;
+                let guess = guess.filter(|guess| guess.field == field);
+                let own = || "the header is the name of the field".to_owned();
+                Some(guess.map_or_else(own, |guess| guess.reason))
+            })
+            .collect();
         let columns = header
             .names
             .iter()
@@ -211,11 +230,14 @@ pub(crate) async fn inspect(
                 name: name.clone(),
                 samples: samples(&records, column),
                 field: mapping.columns[column].field.clone(),
-                reason: guesses[column].as_ref().map(|guess| guess.reason.clone()),
+                reason: reasons[column].clone(),
             });
         let numbers = continuation::numbers(&header.names, &records);
         let inspection = Inspection {
             columns: columns.collect(),
+            remembered: None,
+            guessed: mapping.clone(),
+            reasons,
             sampled: records.len(),
             continues: None,
             rows: records.iter().take(SHOWN).map(texts).collect(),
@@ -234,7 +256,11 @@ pub(crate) async fn inspect(
     .await?;
     let header = &inspection.options.header;
     if let Some(origin) = continuation::origin(app, source, header, &numbers).await? {
-        inspection.map_as(&origin);
+        inspection.continue_as(&origin);
+    } else if let Some((used, earlier)) = profiles::remembered(app, source, header).await? {
+        let reason = format!("as in the import of `{}`", used.file_name);
+        inspection.map_as(&earlier, &reason, true);
+        inspection.remembered = Some(used);
     }
     Ok(inspection)
 }
@@ -252,23 +278,72 @@ fn map_paths(mapping: &mut Mapping, schema: &Schema) {
 
 impl Inspection {
     /// Maps the columns as the import did that these rows failed in.
-    fn map_as(&mut self, origin: &Origin) {
-        let earlier = &origin.options;
-        let names = continuation::named_as_before(&self.options.header, &earlier.header);
-        let known = earlier.mapping.entries_for(&names);
-        let columns = self.options.mapping.columns.iter_mut();
-        for ((column, shown), known) in columns.zip(&mut self.columns).zip(known) {
-            let name = std::mem::take(&mut column.column);
-            *column = ColumnMapping {
-                column: name,
-                ..known.cloned().unwrap_or_default()
-            };
-            shown.field.clone_from(&column.field);
-            shown.reason = known.map(|_| "as in the import that these rows failed in".to_owned());
-        }
-        self.options.region.clone_from(&earlier.region);
+    fn continue_as(&mut self, origin: &Origin) {
+        let names = continuation::named_as_before(&self.options.header, &origin.options.header);
+        let reason = "as in the import that these rows failed in";
+        self.map_named(&origin.options, &names, reason, true);
         self.continues.clone_from(&origin.parent);
-        self.options.tags.clone_from(&earlier.tags);
+    }
+
+    /// Maps the columns as other options do. Those that they do not know are left out if the options are `complete`,
+    /// else they stay as guessed, save where that would give a field twice.
+    pub(crate) fn map_as(&mut self, other: &ImportOptions, reason: &str, complete: bool) {
+        let names = self.options.header.clone();
+        self.map_named(other, &names, reason, complete);
+    }
+
+    fn map_named(&mut self, other: &ImportOptions, names: &[String], reason: &str, complete: bool) {
+        let known = other.mapping.entries_for(names);
+        let taken: Vec<&String> = known
+            .iter()
+            .filter_map(|entry| entry.and_then(|entry| entry.field.as_ref()))
+            .collect();
+        let columns = self.options.mapping.columns.iter_mut();
+        for ((column, shown), known) in columns.zip(&mut self.columns).zip(&known) {
+            let is_taken = |own: &String| taken.contains(&own);
+            match known {
+                Some(known) => {
+                    let name = std::mem::take(&mut column.column);
+                    column.clone_from(known);
+                    column.column = name;
+                    shown.reason = Some(reason.to_owned());
+                }
+                None if complete || column.field.as_ref().is_some_and(is_taken) => {
+                    column.field = None;
+                    shown.reason = None;
+                }
+                None => {}
+            }
+            shown.field.clone_from(&column.field);
+        }
+        self.options.region.clone_from(&other.region);
+        self.options.tags.clone_from(&other.tags);
+    }
+
+    /// Lets a person's mapping win; columns that it does not know stay as they are.
+    pub(crate) fn choose(&mut self, mapping: &Mapping) {
+        let names = self.options.header.clone();
+        let columns = self.options.mapping.columns.iter_mut();
+        for (column, known) in columns.zip(mapping.entries_for(&names)) {
+            if let Some(known) = known {
+                let name = std::mem::take(&mut column.column);
+                column.clone_from(known);
+                column.column = name;
+            }
+        }
+    }
+
+    /// Forgets what was taken over from earlier imports: the columns are as header and values suggest.
+    pub(crate) fn forget(&mut self) {
+        self.remembered = None;
+        self.options.mapping = self.guessed.clone();
+        self.options.region = None;
+        self.options.tags = Vec::new();
+        let guessed = self.guessed.columns.iter().zip(&self.reasons);
+        for (shown, (column, reason)) in self.columns.iter_mut().zip(guessed) {
+            shown.field.clone_from(&column.field);
+            shown.reason.clone_from(reason);
+        }
     }
 }
 
@@ -305,31 +380,54 @@ async fn store_options(
         return Err(IntakeError::Begun(import.state.key()));
     }
     check_mapping(app, source, options).await?;
+    write_options(app, import, options, queue).await
+}
+
+/// Stores what was chosen so far, whether it can be run or not.
+pub(crate) async fn write_draft(
+    app: &App,
+    import: &Import,
+    options: &ImportOptions,
+) -> Result<Import, IntakeError> {
+    write_options(app, import, options, false).await
+}
+
+async fn write_options(
+    app: &App,
+    import: &Import,
+    options: &ImportOptions,
+    queue: bool,
+) -> Result<Import, IntakeError> {
     let before = import.options.as_deref().map(serde_json::from_str);
     if let Some(Ok(before)) = before
         && import.edits > 0
         && !options.same_rows(&before)
     {
         // Rows and columns are others now, and edits are by their numbers.
-        app.store.undo_edits(source.workspace, import.id).await?;
+        app.store.undo_edits(import.workspace, import.id).await?;
     }
     let json = serde_json::to_string(options)
         .map_err(|error| IntakeError::Unreadable(error.to_string()))?;
     if queue && let Some(said) = app.reviews.said(import, &json) {
-        let (options, edits) = (json.clone(), import.edits);
+        let (options_json, edits) = (json.clone(), import.edits);
         let queued = app
             .store
-            .queue_reviewed(source.workspace, import.id, options, edits, said)
+            .queue_reviewed(source.workspace, import.id, options_json, edits, said)
             .await?;
         // If somebody edited a row just now, nothing was said of the rows as they are.
         if let Some(import) = queued {
+            profiles::remember(app, &import, options, json).await?;
             return Ok(import);
         }
     }
-    Ok(app
+    let stored = app
         .store
-        .set_import_options(source.workspace, import.id, json, queue)
-        .await?)
+        .set_import_options(import.workspace, import.id, json.clone(), queue)
+        .await?;
+    if queue {
+        profiles::remember(app, &stored, options, json).await?;
+    }
+    Ok(stored)
 }
 
 /// Whether the mapping fits the file's header and the workspace's fields.

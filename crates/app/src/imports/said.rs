@@ -49,6 +49,17 @@ impl Said {
         *self == Said::default()
     }
 
+    /// What was said, and what another says of the rest.
+    pub(crate) fn or(self, other: &Said) -> Said {
+        Said {
+            encoding: self.encoding.or_else(|| other.encoding.clone()),
+            delimiter: self.delimiter.or(other.delimiter),
+            quote: self.quote.or(other.quote),
+            sheet: self.sheet.or_else(|| other.sheet.clone()),
+            header_row: self.header_row.or(other.header_row),
+        }
+    }
+
     /// Takes one choice by its name in forms and uploads; blank finds it out. False if no choice has that name.
     pub(crate) fn take(&mut self, name: &str, text: &str) -> Result<bool, String> {
         let text = if text == " " || text == "\t" {

@@ -331,3 +331,44 @@ fn ctrl_c_stops_at_the_end_of_a_batch() {
     assert!(records > 0 && records < 200_000, "{summary}");
     assert_eq!(created, records);
 }
+
+#[test]
+fn a_mapping_is_saved_under_a_name_and_used_again() {
+    let workspace = Workspace::german();
+    workspace.write("a.csv", "Kennung|Rufname|Handy\n1|Anna|0171 3920012\n");
+    workspace
+        .run(&[
+            "import",
+            "a.csv",
+            "--delimiter",
+            "pipe",
+            "--map",
+            "Kennung=external_id",
+            "--map",
+            "Rufname=name",
+            "--map",
+            "Handy=phone:only_if_empty",
+            "--tag",
+            "VIP",
+            "--save-profile",
+            "Desk",
+            "--json",
+        ])
+        .code(0);
+    workspace.write(
+        "b.csv",
+        "Kennung|Rufname|Handy\n1|Anna|0171 3920099\n2|Ben|\n",
+    );
+    let ran = workspace
+        .run(&["import", "b.csv", "--profile", "Desk", "--json"])
+        .code(0);
+    assert_eq!(counts(&ran.json()), [2, 1, 1, 1, 0, 0]);
+    let unknown = workspace
+        .run(&["import", "b.csv", "--profile", "Disk"])
+        .code(2);
+    assert!(unknown.err.contains("there are `Desk`"), "{}", unknown.err);
+    let wrong = workspace
+        .run(&["import", "b.csv", "--map", "Handy=phone:never"])
+        .code(2);
+    assert!(wrong.err.contains("only_if_empty"), "{}", wrong.err);
+}

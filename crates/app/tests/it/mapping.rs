@@ -176,3 +176,132 @@ fn a_column_tells_how_many_of_its_values_cannot_be_used() {
             .is_problem(status, kind);
     }
 }
+
+/// Uploads without running; the inspection that is answered.
+#[track_caller]
+fn inspected(caller: &Caller, form: Form) -> Value {
+    let uploaded = upload(caller, form.text("run", "false"));
+    assert_eq!(uploaded.status, 202, "{uploaded:?}");
+    uploaded.json()["inspection"].clone()
+}
+
+/// The fields that columns go to.
+fn fields(inspection: &Value) -> Vec<&str> {
+    let columns = inspection["mapping"]["columns"].as_array().unwrap().iter();
+    columns
+        .map(|column| column["field"].as_str().unwrap_or("-"))
+        .collect()
+}
+
+#[test]
+fn the_next_file_with_the_same_columns_is_mapped_as_the_last() {
+    let server = Server::start();
+    let admin = server.admin();
+    let desk = server.source("desk");
+    let first = form("guests.csv", "Kennung,Rufname,City\n1,Anna,Kiel\n")
+        .text(
+            "mapping",
+            r#"{"Kennung":"external_id","Rufname":"name","City":null}"#,
+        )
+        .text("tags", "VIP");
+    import(&admin, first);
+    let other_order = || form("more.csv", "CITY,Rufname,Kennung\nBonn,Ben,2\n");
+    let inspection = inspected(&admin, other_order());
+    assert_eq!(fields(&inspection), ["-", "name", "external_id"]);
+    assert_eq!(
+        inspection["columns"][1]["reason"],
+        "as in the import of `guests.csv`"
+    );
+    assert_eq!(import(&admin, other_order())["totals"]["created"], 1);
+    assert_eq!(contact(&admin, "Ben")["fields"]["tags"], json!(["VIP"]));
+    // Another source, or other columns: nothing is remembered.
+    assert_ne!(
+        fields(&inspected(&desk, other_order())),
+        ["-", "name", "external_id"]
+    );
+    let more = form("c.csv", "Kennung,Rufname,City,Mehr\n1,Anna,Kiel,x\n");
+    assert_eq!(fields(&inspected(&admin, more))[2], "city");
+}
+
+#[test]
+fn mapping_profiles_are_saved_used_renamed_and_deleted() {
+    let server = Server::start();
+    let admin = server.admin();
+    let profile = json!({
+        "name": "Weekly list",
+        "mapping": {"Kennung": "external_id", "Rufname": "name"},
+        "tags": ["Weekly"],
+        "delimiter": "semicolon",
+        "header_row": 2,
+    });
+    let saved = admin.post("/api/v1/mapping-profiles", &profile);
+    assert_eq!(saved.status, 201, "{saved:?}");
+    assert_eq!(saved.json()["saved_by"], "tests");
+    assert_eq!(saved.json()["header_row"], 2);
+    let file = "List of today\nKennung;Rufname;City\n7;Zoe, the guest;Ulm\n";
+    let using = form("w.csv", file).text("profile", "Weekly list");
+    assert_eq!(import(&admin, using)["totals"]["created"], 1);
+    let zoe = contact(&admin, "Zoe");
+    assert_eq!(zoe["name"], "Zoe, the guest");
+    assert_eq!(zoe["fields"]["tags"], json!(["Weekly"]));
+    assert_eq!(
+        zoe["fields"]["city"], "Ulm",
+        "what it does not name is guessed"
+    );
+
+    let mut other = profile.clone();
+    other["name"] = json!("Other");
+    assert_eq!(admin.post("/api/v1/mapping-profiles", &other).status, 201);
+    let path = "/api/v1/mapping-profiles/Weekly%20list";
+    admin
+        .patch(path, &json!({"name": "Other"}))
+        .is_problem(409, "exists");
+    let renamed = admin.patch(path, &json!({"name": "Monthly list"}));
+    assert_eq!(renamed.json()["name"], "Monthly list", "{renamed:?}");
+    admin.delete(path).is_problem(404, "not-found");
+    let gone = admin.delete("/api/v1/mapping-profiles/Other");
+    assert_eq!(gone.status, 204, "{gone:?}");
+    let listed = admin.get("/api/v1/mapping-profiles").json();
+    assert_eq!(listed["profiles"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["profiles"][0]["name"], "Monthly list");
+
+    upload(&admin, form("w.csv", file).text("profile", "Other")).is_problem(404, "not-found");
+    for (member, value, status, kind) in [
+        ("name", json!(" "), 400, "body"),
+        ("delimiter", json!("ab"), 400, "body"),
+        ("mapping", json!({"Kennung": "number"}), 422, "mapping"),
+        ("colour", json!("red"), 400, "body"),
+    ] {
+        let mut wrong = profile.clone();
+        wrong[member] = value;
+        admin
+            .post("/api/v1/mapping-profiles", &wrong)
+            .is_problem(status, kind);
+    }
+    let desk = server.source("desk");
+    assert_eq!(desk.get("/api/v1/mapping-profiles").status, 200);
+    desk.post("/api/v1/mapping-profiles", &profile)
+        .is_problem(403, "forbidden");
+}
+
+#[test]
+fn the_template_maps_by_itself() {
+    let server = Server::start();
+    let admin = server.admin();
+    let field = json!({"key": "room_wish", "label": "Wish for the room", "type": "text"});
+    assert_eq!(admin.post("/api/v1/fields", &field).status, 201);
+    let template = admin.get("/api/v1/imports/template.csv");
+    assert_eq!(template.status, 200, "{template:?}");
+    assert_eq!(template.text.lines().count(), 1, "nobody is in it");
+    let all = admin.get("/api/v1/fields").json();
+    let keys: Vec<&str> = all["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| field["key"].as_str().unwrap())
+        .collect();
+    let cells = ",Anna".to_owned() + &",".repeat(keys.len() - 2);
+    let filled = format!("{}{cells}\r\n", template.text);
+    let inspection = inspected(&admin, form("filled.csv", filled));
+    assert_eq!(fields(&inspection), keys);
+}

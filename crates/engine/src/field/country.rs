@@ -23,6 +23,14 @@ pub fn parse(text: &str) -> Result<&'static str, Problem> {
         .ok_or(Problem::CountryUnknown)
 }
 
+/// All countries: alpha-2 code and English name.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COUNTRIES.iter().map(|country| {
+        let name = country.names.split('|').next();
+        (country.alpha2, name.unwrap_or(country.alpha2))
+    })
+}
+
 /// The country with this code of two letters.
 pub(crate) fn find_code(code: &str) -> Option<&'static str> {
     let &[first, second] = code.as_bytes() else {

@@ -219,6 +219,35 @@ impl Imports for Sqlite {
             .await
     }
 
+    async fn set_import_source(
+        &self,
+        workspace: WorkspaceId,
+        id: ImportId,
+        source: SourceId,
+    ) -> Result<Import, StoreError> {
+        self.writer
+            .write(move |writing| {
+                let import = get(&writing.tx, workspace, id)?;
+                if import.state != ImportState::Uploaded {
+                    return Err(StoreError::Conflict(format!(
+                        "the import is {} already, its source cannot be changed; upload the file again",
+                        import.state.key()
+                    )));
+                }
+                sources::get(&writing.tx, workspace, source)?;
+                writing
+                    .tx
+                    .prepare_cached(
+                        "UPDATE import
+                         SET source = ?3
+                         WHERE workspace = ?1 AND id = ?2",
+                    )?
+                    .execute((workspace.0, id.0.as_bytes(), source.0))?;
+                get(&writing.tx, workspace, id)
+            })
+            .await
+    }
+
     async fn claim_import(
         &self,
         only: Option<(WorkspaceId, ImportId)>,

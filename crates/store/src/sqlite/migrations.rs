@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0007_undo.sql"),
     include_str!("../../migrations/sqlite/0008_outbox.sql"),
     include_str!("../../migrations/sqlite/0009_import_drift.sql"),
+    include_str!("../../migrations/sqlite/0010_mapping_profiles.sql"),
 ];
 
 /// Marks a file as Rollbook's: "RLBK".

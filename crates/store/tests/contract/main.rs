@@ -16,6 +16,7 @@ mod large;
 mod model;
 mod opening;
 mod outbox;
+mod profiles;
 mod replays;
 mod sharing;
 mod sources;

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::http::{Uri, header};
+use axum::response::IntoResponse;
 use rollbook_engine::field::date::DateOrder;
 use rollbook_engine::issue::Issue;
 use rollbook_engine::mapping::{BlankRule, ColumnMapping, WriteMode};
@@ -18,6 +19,7 @@ use crate::http::error::{Guarded, Mapped, Named, Problem};
 use crate::imports::check::{CheckedColumn, check};
 use crate::imports::intake::file_of;
 use crate::imports::said::Said;
+use crate::imports::template;
 use crate::wire::{BlankRuleSchema, IssueSchema, WriteModeSchema};
 
 /// Under what a column is checked.
@@ -198,11 +200,35 @@ pub(crate) async fn check_column(
     options.region = region.flatten().or(options.region);
     let file = file_of(&api.app, &import).await?;
     let checked = check(&api.app, source, file.path(), &options, Some(index)).await?;
-    let mut columns = checked.columns.into_iter();
-    let column = columns.find(|checked| checked.column == index);
+    let column = checked.column(index).cloned().unwrap_or_default();
     Ok(Json(ColumnCheckJson::of(
-        column.unwrap_or_default(),
+        column,
         checked.records,
         checked.whole,
     )))
+}
+
+/// Download a template
+///
+/// A CSV file of nothing but a header: the labels of all fields, custom ones included. Its columns map by themselves.
+#[utoipa::path(
+    get,
+    path = "/imports/template.csv",
+    operation_id = "getTemplate",
+    tag = "Imports",
+    responses((status = 200, description = "The file", body = String, content_type = "text/csv"), Guarded),
+)]
+pub(crate) async fn template(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<impl IntoResponse, Problem> {
+    let schema = api.app.schema(caller.workspace()).await?;
+    let disposition = format!("attachment; filename=\"{}\"", template::FILE_NAME);
+    Ok((
+        [
+            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+            (header::CONTENT_DISPOSITION, disposition),
+        ],
+        template::template(&schema),
+    ))
 }

@@ -6,9 +6,11 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use rollbook_engine::field::choice::ChoiceOption;
 use rollbook_engine::schema::{FieldDef, FieldId, FieldKind};
+use rollbook_store::WorkspaceId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::http::api::Api;
 use crate::http::api::body::Settings;
 use crate::http::auth::{Administrator, Caller};
@@ -283,21 +285,29 @@ pub(crate) async fn add(
     administrator: Administrator,
     Settings(new): Settings<NewFieldJson>,
 ) -> Result<impl IntoResponse, Problem> {
-    let workspace = administrator.workspace();
+    let field = make_field(&api.app, administrator.workspace(), &new).await?;
+    Ok((StatusCode::CREATED, Json(FieldJson::of(&field))))
+}
+
+/// Makes a custom field, unless something is wrong with it.
+pub(crate) async fn make_field(
+    app: &App,
+    workspace: WorkspaceId,
+    new: &NewFieldJson,
+) -> Result<FieldDef, Problem> {
     let kind = new.kind()?;
-    let schema = api.app.schema(workspace).await?;
+    let schema = app.schema(workspace).await?;
     if schema.by_key(&new.key).is_some() {
         return Err(Problem::new(
             Kind::Exists,
             format!("the field `{}` exists already; choose another key", new.key),
         ));
     }
-    let field = api
-        .app
+    let label = new.label.trim();
+    Ok(app
         .store
-        .add_field(workspace, &new.key, new.label.trim(), kind)
-        .await?;
-    Ok((StatusCode::CREATED, Json(FieldJson::of(&field))))
+        .add_field(workspace, &new.key, label, kind)
+        .await?)
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ use crate::http::error::{
 use crate::imports::failed_rows::FailedRows;
 use crate::imports::intake::{self, Inspection, IntakeError, take_in};
 use crate::imports::options::ImportOptions;
+use crate::imports::profiles;
 use crate::imports::said::Said;
 use crate::wire::{ImportJson, ImportStateSchema, MappingSchema, TotalsJson};
 
@@ -83,6 +84,8 @@ pub(crate) struct UploadSchema {
     /// Tags that are added to every contact of the file, with commas between them.
     #[schema(example = "Autumn fair, VIP")]
     tags: Option<String>,
+    /// The name of a mapping profile to read and map the file by; what else is said wins.
+    profile: Option<String>,
     /// `false` stores the file and answers what its columns hold; `true`, the default, runs the import.
     run: Option<bool>,
 }
@@ -179,6 +182,9 @@ pub(crate) struct StartJson {
     /// Tags that are added to every contact of the file.
     #[serde(default)]
     tags: Option<Vec<String>>,
+    /// The name of a mapping profile to read and map the file by; what else is said wins.
+    #[serde(default)]
+    profile: Option<String>,
 }
 
 /// What is said about an import; the rest is found out, or stands as it was stored.
@@ -188,6 +194,7 @@ struct Choices {
     mapping: Option<Mapping>,
     region: Option<String>,
     tags: Option<Vec<String>>,
+    profile: Option<String>,
 }
 
 impl Choices {
@@ -205,6 +212,9 @@ impl Choices {
                         .into_iter()
                         .filter(|tags| !tags.trim().is_empty()),
                 );
+            }
+            "profile" => {
+                self.profile = Some(text.trim().to_owned()).filter(|name| !name.is_empty());
             }
             "mapping" if text.trim().is_empty() => {}
             "mapping" => {
@@ -233,6 +243,7 @@ impl Choices {
                 Some(mapping) => Some(mapping_of(mapping)?),
             },
             tags: start.tags,
+            profile: start.profile,
             ..Choices::default()
         };
         choices.said.header_row = start.header_row;
@@ -415,7 +426,17 @@ async fn begin(
     mut import: Import,
     choices: Choices,
 ) -> Result<Import, Problem> {
-    let mut options = options_of(api, source, &mut import, &choices.said).await?;
+    let mut options = match &choices.profile {
+        None => options_of(api, source, &mut import, &choices.said).await?,
+        Some(name) => {
+            let profile = profiles::find(&api.app, source.workspace, name).await?;
+            let profile = profile.ok_or_else(|| Problem::not_found("mapping profile", name))?;
+            let said = choices.said.clone().or(&profile.said);
+            let mut inspection = intake::look(&api.app, source, &mut import, &said).await?;
+            inspection.map_as(&profile, "as the mapping profile says", false);
+            inspection.options
+        }
+    };
     choices.apply(&mut options);
     Ok(intake::start(&api.app, source, &import, &options).await?)
 }
@@ -707,7 +728,7 @@ impl Parts {
                     if !choices.take(&name, &text(part).await?)? {
                         return Err(wrong_part(&format!(
                             "`{}` is not a part of an upload; use `file`, `source`, `mapping`, `sheet`, `header_row`, \
-                             `encoding`, `delimiter`, `quote`, `region`, `tags`, `run`",
+                             `encoding`, `delimiter`, `quote`, `region`, `tags`, `profile`, `run`",
                             shortened(&name)
                         )));
                     }

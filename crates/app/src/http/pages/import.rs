@@ -15,7 +15,7 @@ use rollbook_engine::plan::ExpectedVerdict;
 use rollbook_store::Timestamp;
 use rollbook_store::imports::{Import, ImportId, ImportState};
 use rollbook_store::sources::Source;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::app::App;
 use crate::clock;
@@ -129,28 +129,22 @@ struct Update {
     percent: Option<u64>,
 }
 
-/// The query: with `fragment` only the progress.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct ImportQuery {
-    fragment: Option<String>,
-}
-
 /// `GET /imports/{id}`
 pub(super) async fn get(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
-    Query(query): Query<ImportQuery>,
+    Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, PageError> {
     let import = find_import(&app, &person, &id).await?;
-    if query.fragment.is_some() {
+    if import.state == ImportState::Uploaded {
+        return mapping::show(&app, &person, import, query).await;
+    }
+    if query.iter().any(|(name, _)| name == "fragment") {
         let rate = average_rate(&import);
         return page(&ImportProgress {
             import: ImportView::of(&import, rate, &person),
         });
-    }
-    if import.state == ImportState::Uploaded {
-        return mapping::show(&app, &person, import).await;
     }
     let rate = average_rate(&import);
     page(&ImportPage {

@@ -23,7 +23,13 @@ use crate::http::pages::log::range::{Preset, Range};
 use crate::http::pages::log::replay::{ReplayPage, SourceRow};
 use crate::http::pages::log::rows::{Info, ResultTag, Row, Rows};
 use crate::http::pages::log::{Chip, Choice, Empty, LogPage, RangeMenu, histogram, tabs};
-use crate::http::pages::mapping::{ColumnView, Earlier, FieldGroup, FieldOption, MappingPage};
+use crate::http::pages::mapping::column::{
+    Answer, ColumnView, Count, FieldGroup, FieldOption, NewFieldForm, Question, TypeOption,
+};
+use crate::http::pages::mapping::reading::{HeaderRow, Menu, MenuOption, ReadingView};
+use crate::http::pages::mapping::{
+    ColumnFragment, Earlier, MappingPage, Preview, PreviewFragment, RememberedView,
+};
 use crate::http::pages::new_source::{NewSourceForm, NewSourcePage};
 use crate::http::pages::notifications::forms::RhythmForm;
 use crate::http::pages::notifications::outbox::MailRow;
@@ -397,35 +403,123 @@ fn source(is_manual: bool) -> SourceView {
     }
 }
 
-fn mapping() -> MappingPage {
+fn column(index: usize) -> ColumnView {
+    ColumnView {
+        index,
+        raw_name: hostile(),
+        name: hostile(),
+        samples: vec![hostile()],
+        field: hostile(),
+        is_date: true,
+        is_list: true,
+        reason: Some(hostile()),
+        problem: Some(hostile()),
+        write: "add",
+        blank: "clear",
+        date_order: "",
+        dates_found: hostile(),
+        question: None,
+        count: Some(Count {
+            is_bad: true,
+            text: hostile(),
+            examples: vec![hostile()],
+        }),
+        rules: hostile(),
+        rules_differ: true,
+        new_field: None,
+    }
+}
+
+/// A column that asks for a date, one that asks for a field, and one that is left out.
+fn asking_columns() -> [ColumnView; 4] {
+    let new_field = |may| NewFieldForm {
+        may,
+        label: hostile(),
+        options: hostile(),
+        types: vec![TypeOption {
+            key: "choice",
+            label: "One of several choices",
+            selected: true,
+        }],
+    };
+    let question = Question {
+        value: hostile(),
+        answers: vec![Answer {
+            order: "dmy",
+            date: hostile(),
+        }],
+    };
+    [
+        ColumnView {
+            question: Some(question),
+            ..column(1)
+        },
+        ColumnView {
+            new_field: Some(new_field(true)),
+            ..column(2)
+        },
+        ColumnView {
+            new_field: Some(new_field(false)),
+            ..column(3)
+        },
+        ColumnView {
+            field: String::new(),
+            ..column(4)
+        },
+    ]
+}
+
+fn mapping(readable: bool) -> MappingPage {
+    let option = MenuOption {
+        value: hostile(),
+        label: hostile(),
+        selected: true,
+    };
     MappingPage {
         frame: frame(),
         id: "019aab5c-0000-7000-8000-000000000001".to_owned(),
         file: hostile(),
         size: "1 MB".to_owned(),
-        read_as: hostile(),
-        problems: vec![hostile()],
-        columns: vec![ColumnView {
-            index: 0,
-            name: hostile(),
-            samples: vec![hostile()],
-            field: "email".to_owned(),
-            reason: Some(hostile()),
-            add: true,
-            date_order: "dmy".to_owned(),
-        }],
-        hidden_columns: "3 columns".to_owned(),
-        left_out: 2,
-        continues: Some(lineage()),
-        groups: vec![FieldGroup {
-            label: "Fields",
-            fields: vec![FieldOption {
-                key: hostile(),
-                label: hostile(),
-                is_date: true,
-                is_list: true,
+        done: hostile(),
+        readable,
+        reading: ReadingView {
+            menus: vec![Menu {
+                name: "encoding",
+                label: "Encoding",
+                options: vec![option.clone()],
             }],
-        }],
+            header_row: Some(HeaderRow {
+                said: hostile(),
+                found: hostile(),
+            }),
+        },
+        sources: vec![option.clone()],
+        regions: vec![option],
+        tags: hostile(),
+        profiles: vec![hostile()],
+        remembered: Some(RememberedView {
+            import: hostile(),
+            file: hostile(),
+            whose: hostile(),
+            when: when(),
+        }),
+        preview: Preview {
+            problems: vec![hostile()],
+            read_as: hostile(),
+            columns: std::iter::once(column(0)).chain(asking_columns()).collect(),
+            hidden_columns: "3 columns".to_owned(),
+            left_out: 2,
+            groups: vec![FieldGroup {
+                label: "Fields",
+                fields: vec![FieldOption {
+                    key: hostile(),
+                    label: hostile(),
+                }],
+            }],
+            names: vec![hostile()],
+            rows: vec![vec![hostile()]],
+        },
+        continues: Some(lineage()),
         earlier: vec![Earlier {
             id: hostile(),
             file: hostile(),
@@ -606,7 +700,13 @@ fn all() -> Vec<(&'static str, String)> {
             too_large: hostile(),
         },
     );
-    add("mapping", &mapping());
+    add("mapping", &mapping(true));
+    add("mapping of an unreadable file", &mapping(false));
+    let preview = mapping(true).preview;
+    add("preview of a mapping", &PreviewFragment { preview });
+    for column in asking_columns() {
+        add("column of a mapping", &ColumnFragment { column });
+    }
     for running in [false, true] {
         add("review", &review(running));
         let (id, back) = (hostile(), hostile());

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{Multipart, State};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
@@ -14,6 +15,10 @@ use crate::http::pages::frame::{Frame, Section, page, page_with};
 use crate::http::pages::show::{bytes, sentence};
 use crate::http::session::Person;
 use crate::imports::intake::{self, IntakeError};
+use crate::imports::template;
+
+/// The name of a file of pasted cells, which spreadsheets separate by tabs.
+const PASTED: &str = "Pasted cells.tsv";
 
 /// How much of a file that is too large is still read, so that the browser gets to see the answer.
 const DRAINED: u64 = 256 << 20;
@@ -72,6 +77,21 @@ pub(super) async fn post(
     }
 }
 
+/// `GET /imports/template.csv`
+pub(super) async fn template(
+    State(app): State<App>,
+    person: Person,
+) -> Result<Response, PageError> {
+    person.must_import()?;
+    let schema = app.schema(person.workspace.id).await?;
+    let disposition = format!("attachment; filename=\"{}\"", template::FILE_NAME);
+    let headers = [
+        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (CONTENT_DISPOSITION, disposition),
+    ];
+    Ok((headers, template::template(&schema)).into_response())
+}
+
 fn upload_page(app: &App, person: &Person, problem: Option<String>) -> UploadPage {
     UploadPage {
         frame: Frame::new(person, Section::Imports),
@@ -91,6 +111,7 @@ struct Received {
 /// Why there is no file.
 enum Problem {
     NoFile,
+    NoCells,
     TooLarge,
     BrokeOff(MultipartError),
     Disk(std::io::Error),
@@ -99,7 +120,7 @@ enum Problem {
 impl Problem {
     fn status(&self) -> StatusCode {
         match self {
-            Problem::NoFile => StatusCode::UNPROCESSABLE_ENTITY,
+            Problem::NoFile | Problem::NoCells => StatusCode::UNPROCESSABLE_ENTITY,
             Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Problem::BrokeOff(error) => error.status(),
             Problem::Disk(_) => StatusCode::INSUFFICIENT_STORAGE,
@@ -109,6 +130,7 @@ impl Problem {
     fn text(&self, app: &App) -> String {
         match self {
             Problem::NoFile => "Choose a file first.".to_owned(),
+            Problem::NoCells => "Paste some cells first, with their header row.".to_owned(),
             Problem::TooLarge => format!(
                 "The file is larger than {}. Split it into smaller files, or ask the operator of Rollbook to raise the limit.",
                 bytes(app.config.max_file_bytes)
@@ -140,11 +162,19 @@ impl From<std::io::Error> for Problem {
 /// Streams the file of the form to disk, up to the limit.
 async fn receive(app: &App, form: &mut Multipart) -> Result<Received, Problem> {
     while let Some(field) = form.next_field().await? {
-        if field.name() != Some("file") {
+        let pasted = field.name() == Some("cells");
+        if field.name() != Some("file") && !pasted {
             continue;
         }
-        let name = field.file_name().unwrap_or_default().trim().to_owned();
+        let name = if pasted {
+            PASTED.to_owned()
+        } else {
+            field.file_name().unwrap_or_default().trim().to_owned()
+        };
         let (file, size) = store(app, field).await?;
+        if pasted && size == 0 {
+            return Err(Problem::NoCells);
+        }
         if name.is_empty() && size == 0 {
             break;
         }
