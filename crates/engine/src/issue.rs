@@ -358,6 +358,9 @@ impl Note {
         }
     }
 
+    /// The code of [`Note::undo_of`].
+    pub const UNDO_OF: &str = "undo.of";
+
     /// The code of [`Note::erased`].
     pub const ERASED: &str = "record.erased";
 
@@ -369,7 +372,7 @@ impl Note {
         };
         Note {
             field: None,
-            code: "undo.of".into(),
+            code: Note::UNDO_OF.into(),
             message: message.into(),
         }
     }

@@ -23,6 +23,7 @@ mod sign_in;
 mod source;
 mod sources;
 mod teach;
+mod undo;
 mod upload;
 
 use axum::Router;
@@ -67,6 +68,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/imports/{id}/edits/undo", post(review::undo_edits))
         .route("/imports/{id}/start", post(review::start))
         .route("/imports/{id}/cancel", post(import::cancel))
+        .route("/imports/{id}/undo", get(undo::get).post(undo::post))
         .route("/imports/{id}/file", get(import::downloads::file))
         .route(
             "/imports/{id}/failed-rows.csv",

@@ -9,6 +9,7 @@ use axum::response::Response;
 use rollbook_engine::attempt::ImportResult;
 use rollbook_engine::change::Change;
 use rollbook_engine::contact::{Text, Value};
+use rollbook_engine::issue::Note;
 use rollbook_store::commit::Payload;
 use rollbook_store::log::{Attempt, AttemptId};
 use serde::Deserialize;
@@ -44,7 +45,9 @@ pub(crate) struct AttemptView {
     pub(crate) id: String,
     pub(crate) result: ResultTag,
     pub(crate) name: String,
-    /// `created`, `updated` or `not imported`.
+    /// Whether it takes another one back.
+    pub(crate) is_undo: bool,
+    /// `created`, `updated`, `removed`, `restored`, `kept` or `not imported`.
     pub(crate) outcome: &'static str,
     pub(crate) received: When,
     pub(crate) source: String,
@@ -168,6 +171,7 @@ impl AttemptView {
         names: &Names,
         person: &Person,
     ) -> AttemptView {
+        let is_undo = attempt.notes.iter().any(|note| note.code == Note::UNDO_OF);
         let label = |key: &Option<Text>| key.as_deref().map(|key| field_label(names.schema(), key));
         AttemptView {
             id: attempt.id.to_string(),
@@ -178,7 +182,10 @@ impl AttemptView {
                 .or(attempt.shown.email)
                 .or(attempt.shown.external_id)
                 .map_or_else(|| "Record without a name".to_owned(), String::from),
+            is_undo,
             outcome: match (attempt.result, attempt.action) {
+                (ImportResult::Failure, _) | (_, None) if is_undo => "kept",
+                (_, Some(rollbook_engine::attempt::Action::Updated)) if is_undo => "restored",
                 (ImportResult::Failure, _) | (_, None) => "not imported",
                 (_, Some(rollbook_engine::attempt::Action::Created)) => "created",
                 (_, Some(rollbook_engine::attempt::Action::Updated)) => "updated",

@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use rollbook_engine::contact::ContactId;
+use rollbook_engine::contact::{Contact, ContactId};
+use rollbook_store::contacts::StoredContact;
 use rollbook_store::log::{LogFilter, Paging};
 use serde::Deserialize;
 
@@ -24,6 +25,8 @@ pub(crate) struct ContactPage {
     pub(crate) frame: Frame,
     pub(crate) id: u64,
     pub(crate) name: String,
+    /// Whether there is no such contact any more, only its history.
+    pub(crate) removed: bool,
     pub(crate) fields: Vec<FieldView>,
     pub(crate) identifiers: Vec<IdentifierView>,
     pub(crate) created: When,
@@ -64,11 +67,12 @@ pub(super) async fn get(
     let missing = || PageError::NotFound("this contact");
     let workspace = person.workspace.id;
     let id = ContactId(id.parse().map_err(|_| missing())?);
-    let stored = app
-        .store
-        .contact(workspace, id)
-        .await?
-        .ok_or_else(missing)?;
+    let stored = app.store.contact(workspace, id).await?;
+    let removed = stored.is_none();
+    let stored = match stored {
+        Some(stored) => stored,
+        None => last_seen(&app, &person, id).await?.ok_or_else(missing)?,
+    };
     let contact = person.sight().contact(stored.contact);
     let schema = app.schema(workspace).await?;
     let fields = contact.values.iter().map(|(field, value)| {
@@ -97,9 +101,18 @@ pub(super) async fn get(
     page(&ContactPage {
         frame: Frame::new(&person, Section::Contacts),
         id: id.0,
-        name: contact
-            .name()
-            .map_or_else(|| "Contact without a name".to_owned(), String::from),
+        removed,
+        name: contact.name().map_or_else(
+            || {
+                let name = if removed {
+                    "Removed contact"
+                } else {
+                    "Contact without a name"
+                };
+                name.to_owned()
+            },
+            String::from,
+        ),
         fields: fields.collect(),
         identifiers: contact
             .external_ids
@@ -121,4 +134,25 @@ pub(super) async fn get(
             .collect(),
         zone: person.zone.name(stored.updated_at),
     })
+}
+
+/// A contact that is no more, as far as the log knows when that was; none if the log does not know it.
+async fn last_seen(
+    app: &App,
+    person: &Person,
+    id: ContactId,
+) -> Result<Option<StoredContact>, PageError> {
+    let filter = LogFilter {
+        contact: Some(id),
+        ..LogFilter::default()
+    };
+    let latest = app
+        .store
+        .page(person.workspace.id, filter, Paging::Newest, 1)
+        .await?;
+    Ok(latest.attempts.first().map(|latest| StoredContact {
+        contact: Contact::new(id),
+        created_at: latest.received_at,
+        updated_at: latest.received_at,
+    }))
 }

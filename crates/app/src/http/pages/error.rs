@@ -10,7 +10,7 @@ use tower_http::csrf::ProtectionError;
 
 use crate::blobs::BlobError;
 use crate::http::pages::frame::Frame;
-use crate::http::pages::show::encode;
+use crate::http::pages::show::{encode, sentence};
 use crate::http::session::Person;
 
 /// Why a page cannot be shown.
@@ -35,7 +35,10 @@ pub(crate) enum PageError {
 
 impl From<StoreError> for PageError {
     fn from(error: StoreError) -> PageError {
-        PageError::Broken(error.to_string())
+        match error {
+            StoreError::Conflict(why) => PageError::Invalid(sentence(&why)),
+            error => PageError::Broken(error.to_string()),
+        }
     }
 }
 

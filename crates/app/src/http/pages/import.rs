@@ -13,8 +13,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use rollbook_engine::plan::ExpectedVerdict;
 use rollbook_store::Timestamp;
-use rollbook_store::imports::{Import, ImportId, ImportState};
+use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState};
 use rollbook_store::sources::Source;
+use rollbook_store::undo::refusal;
 use serde::Serialize;
 
 use crate::app::App;
@@ -74,6 +75,10 @@ pub(crate) struct ImportProgress {
 pub(crate) struct ImportView {
     pub(crate) id: String,
     pub(crate) file: String,
+    /// Whether it takes another one back.
+    pub(crate) is_undo: bool,
+    /// Where it can be undone, if that can be done now.
+    pub(crate) undo: Option<String>,
     pub(crate) size: String,
     pub(crate) by: String,
     pub(crate) created: When,
@@ -96,13 +101,14 @@ pub(crate) struct ImportView {
     pub(crate) log_failures: String,
 }
 
-/// Counts that add up, grouped: created + updated + failed = records.
+/// Counts that add up, grouped: created + updated + removed + failed = records.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
     pub(crate) records: String,
     pub(crate) created: String,
     pub(crate) updated: String,
     pub(crate) unchanged: String,
+    pub(crate) removed: String,
     pub(crate) warnings: String,
     pub(crate) failed: String,
 }
@@ -256,6 +262,9 @@ impl ImportView {
         ImportView {
             id: import.id.to_string(),
             file: import.file_name.clone(),
+            is_undo: import.kind == ImportKind::Undo,
+            undo: (person.may_import() && refusal(import).is_none())
+                .then(|| format!("/imports/{}/undo", import.id)),
             size: bytes(import.file_size),
             by: import.created_by.clone(),
             created: person.zone.when(import.created_at),
@@ -269,6 +278,7 @@ impl ImportView {
                 created: count(totals.created),
                 updated: count(totals.updated),
                 unchanged: count(totals.unchanged),
+                removed: count(totals.removed),
                 warnings: count(totals.warnings),
                 failed: count(totals.failed),
             },

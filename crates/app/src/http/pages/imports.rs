@@ -44,7 +44,7 @@ pub(crate) struct ImportRow {
     pub(crate) id: String,
     pub(crate) file: String,
     /// `Replay` or `Undo`; blank for a file.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: String,
     /// What people call the source.
     pub(crate) source: String,
     pub(crate) lineage: Vec<Lineage>,
@@ -77,6 +77,12 @@ impl StateTag {
             ImportState::Queued => ("busy", "Waiting to run"),
             ImportState::Running if import.cancel_requested => ("busy", "Stopping"),
             ImportState::Running => ("busy", "Running"),
+            ImportState::Done if import.kind == ImportKind::Undo => {
+                match import.totals.failed + import.totals.warnings {
+                    0 => ("ok", "Done"),
+                    _ => ("warn", "Done, some were kept"),
+                }
+            }
             ImportState::Done if import.totals.failed > 0 => ("warn", "Done, some rows failed"),
             ImportState::Done => ("ok", "Done"),
             ImportState::Failed => ("bad", "Stopped by an error"),
@@ -229,7 +235,11 @@ async fn row(
     Ok(ImportRow {
         id: import.id.to_string(),
         file: import.file_name.clone(),
-        kind: if is_file { "" } else { summary::kind(import) },
+        kind: match import.kind {
+            ImportKind::File => String::new(),
+            ImportKind::Replay => summary::kind(import).to_owned(),
+            ImportKind::Undo => format!("Undo, {} removed", count(totals.removed)),
+        },
         source: source.map_or_else(String::new, |source| source.settings.label.clone()),
         lineage: lineage(app, import).await?,
         download: kept.then(|| format!("/imports/{}/file", import.id)),

@@ -50,6 +50,7 @@ use crate::http::pages::sign_in::SignInPage;
 use crate::http::pages::source::{KeyView, NewKey, SourcePage};
 use crate::http::pages::sources::{SourceView, SourcesPage};
 use crate::http::pages::teach::Teach;
+use crate::http::pages::undo::{KeptRow, UndoCounts, UndoPage};
 use crate::http::pages::upload::UploadPage;
 use crate::imports::review::groups::FixKind;
 
@@ -269,6 +270,7 @@ fn attempt(formatted: Formatted) -> AttemptView {
         id: hostile(),
         result: ResultTag::of(ImportResult::Failure),
         name: hostile(),
+        is_undo: false,
         outcome: "not imported",
         received: when(),
         source: hostile(),
@@ -323,6 +325,8 @@ fn import(over: bool) -> ImportView {
     ImportView {
         id: "019aab5c-0000-7000-8000-000000000001".to_owned(),
         file: hostile(),
+        is_undo: over,
+        undo: Some("/imports/1/undo".to_owned()),
         size: "1 MB".to_owned(),
         by: hostile(),
         created: when(),
@@ -348,6 +352,35 @@ fn import(over: bool) -> ImportView {
         took: Some("8 seconds".to_owned()),
         log: "/settings/logs".to_owned(),
         log_failures: "/settings/logs".to_owned(),
+    }
+}
+
+fn undo(empty: bool) -> UndoPage {
+    UndoPage {
+        frame: frame(),
+        id: "019aab5c-0000-7000-8000-000000000001".to_owned(),
+        file: hostile(),
+        counts: UndoCounts {
+            records: if empty { "0" } else { "3" }.to_owned(),
+            removed: hostile(),
+            restored: hostile(),
+            values: hostile(),
+            kept: hostile(),
+            partly: hostile(),
+        },
+        reasons: vec![(hostile(), hostile())],
+        kept: if empty {
+            Vec::new()
+        } else {
+            vec![KeptRow {
+                row: "7".to_owned(),
+                contact: 7,
+                name: hostile(),
+                attempt: hostile(),
+                issues: vec![(Some(hostile()), hostile())],
+            }]
+        },
+        more: hostile(),
     }
 }
 
@@ -638,6 +671,7 @@ fn all() -> Vec<(&'static str, String)> {
             frame: frame(),
             id: 7,
             name: hostile(),
+            removed: false,
             fields: vec![FieldView {
                 label: hostile(),
                 values: vec![hostile()],
@@ -662,7 +696,7 @@ fn all() -> Vec<(&'static str, String)> {
         let row = ImportRow {
             id: hostile(),
             file: hostile(),
-            kind: "Undo",
+            kind: "Undo".to_owned(),
             source: hostile(),
             lineage: vec![lineage()],
             download: Some(hostile()),
@@ -735,6 +769,18 @@ fn all() -> Vec<(&'static str, String)> {
             }),
         };
         add("import", &page);
+    }
+    let finished = ImportPage {
+        frame: frame(),
+        import: ImportView {
+            is_undo: false,
+            ..import(true)
+        },
+        about: about("File"),
+    };
+    add("import, finished", &finished);
+    for empty in [false, true] {
+        add("undo", &undo(empty));
     }
     let import = import(false);
     add("import progress", &ImportProgress { import });
