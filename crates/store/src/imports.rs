@@ -166,6 +166,8 @@ pub struct Import {
     pub totals: Totals,
     /// Records without any identifier that created a contact: a re-upload would create them again.
     pub without_identifier: u64,
+    /// Records of which something else became than their review said.
+    pub drifted: u64,
     /// Whether a person asked it to stop.
     pub cancel_requested: bool,
     /// Counts up whenever rows of its file are edited before it runs.
@@ -193,6 +195,29 @@ pub const MAX_EDITED_ROWS: u64 = 200_000;
 /// The right to run an import for a while. A newer lease makes an older one worthless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease(pub u64);
+
+/// How many rows of an import are written down, of which something else became than its review said.
+pub const MAX_DRIFT: u64 = 1_000;
+
+/// What a review said of rows that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewedRows {
+    /// The first of them.
+    pub first: u64,
+    /// A byte or a few for each of them, which only the app understands.
+    pub verdicts: Vec<u8>,
+}
+
+/// A row of which something else became than its review said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drift {
+    /// The row.
+    pub row: u64,
+    /// What its review said.
+    pub expected: Expected,
+    /// The attempt that tells what became of it.
+    pub attempt: AttemptId,
+}
 
 /// Imports.
 #[async_trait]

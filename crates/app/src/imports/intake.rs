@@ -412,7 +412,7 @@ async fn write_options(
         let (options_json, edits) = (json.clone(), import.edits);
         let queued = app
             .store
-            .queue_reviewed(source.workspace, import.id, options_json, edits, said)
+            .queue_reviewed(import.workspace, import.id, options_json, edits, said)
             .await?;
         // If somebody edited a row just now, nothing was said of the rows as they are.
         if let Some(import) = queued {

@@ -17,6 +17,7 @@ use crate::imports::edits::Edits;
 use crate::imports::intake::{IntakeError, file_of};
 use crate::imports::options::ImportOptions;
 use crate::imports::replay::{self, ReplayError};
+use crate::imports::review::verdicts::Reviewed;
 use crate::imports::{stream, undo};
 use crate::mail::import_report;
 

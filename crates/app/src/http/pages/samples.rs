@@ -777,6 +777,7 @@ fn all() -> Vec<(&'static str, String)> {
             ..import(true)
         },
         about: about("File"),
+        drift: None,
     };
     add("import, finished", &finished);
     for empty in [false, true] {

@@ -33,7 +33,7 @@ pub(super) fn add(all: &mut Vec<ReviewedRows>, row: u64, step: &Step, contact: O
             rows.verdicts.push((number & 0x7f) as u8 | 0x80);
             number >>= 7;
         }
-        rows.verdicts.push(number as u8);
+        rows.verdicts.push((number & 0x7f) as u8);
     }
 }
 
