@@ -565,7 +565,7 @@ mod tests {
             -62_135_596_800_000,
             1_763_806_602_108,
             1_709_164_799_999,
-            253_402_207_200_999,
+            253_402_207_199_999,
         ] {
             let expected = jiff::Timestamp::from_millisecond(millis).unwrap();
             assert_eq!(rfc3339(Timestamp(millis)), format!("{expected:.3}"));

@@ -325,7 +325,7 @@ fn ctrl_c_stops_at_the_end_of_a_batch() {
         .status()
         .unwrap();
     assert!(killed.success());
-    let ran = finish(child, b"").code(1).says(&["cancelled after"]);
+    let ran = finish(child, b"").code(1).says(&["Stopped after"]);
     let summary = ran.json();
     let [records, created, ..] = counts(&summary);
     assert!(records > 0 && records < 200_000, "{summary}");

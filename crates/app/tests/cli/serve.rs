@@ -1,6 +1,7 @@
 //! `rollbook serve`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use crate::support::Workspace;
@@ -66,7 +67,13 @@ fn it_says_where_it_listens_and_who_can_sign_in_and_stops_when_told() {
         said.contains("admin@rollbook.local") && said.contains("password: "),
         "{said}"
     );
-    reqwest::blocking::get(&server.address).unwrap();
+    let address = server.address.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).unwrap();
+    let request = "GET /healthz HTTP/1.1\r\nHost: rollbook\r\nConnection: close\r\n\r\n";
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(server.stop("-TERM"), Some(0));
 
     let server = Server::start(workspace.command(&["serve", "--listen", "127.0.0.1:0"]));

@@ -661,7 +661,7 @@ fn select(rest: &str) -> String {
         "SELECT workspace, id, source, file_name, file_size, file_hash, created_by, created_at,
              started_at, finished_at, state, error, options, expected_records,
              records, created, updated, unchanged, warnings, failed,
-             without_identifier, cancel_requested, kind, parent, edits, removed, (
+             without_identifier, cancel_requested, kind, parent, drifted, edits, removed, (
                  SELECT undo.id
                  FROM import AS undo
                  WHERE undo.workspace = import.workspace AND undo.parent = import.id
