@@ -51,13 +51,19 @@ const upload = async (name, bytes) => {
   body.set('file', new Blob([bytes]), name);
   return api('/imports', { method: 'POST', body });
 };
-const over = async (id) => {
-  for (;;) {
-    const found = await (await api(`/imports/${id}`)).json();
-    if (['done', 'failed', 'cancelled'].includes(found.state)) return found;
-    await setTimeout(50);
+/** Asks until the answer is there, but not for ever. */
+const until = async (what, ask) => {
+  for (const limit = Date.now() + 60_000; Date.now() < limit; await setTimeout(20)) {
+    const found = await ask();
+    if (found) return found;
   }
+  throw new Error(`waited in vain for ${what}`);
 };
+const over = (id) =>
+  until('the end of the import', async () => {
+    const found = await (await api(`/imports/${id}`)).json();
+    return ['done', 'failed', 'cancelled'].includes(found.state) && found;
+  });
 
 test('a file goes into the bucket and is imported from there', () =>
   journey(page, 'bucket', async () => {
@@ -134,12 +140,12 @@ test('an import that was killed waits for a bucket that is away, and goes on by 
   assert.ok(large.length > 1 << 20, 'it is larger than the cache');
   const { id } = await (await upload('guests.csv', large)).json();
   const now = async () => (await api(`/imports/${id}`)).json();
-  while ((await now()).totals.records === 0) await setTimeout(10);
+  await until('the first batch', async () => (await now()).totals.records > 0);
   rollbook.process.kill('SIGKILL');
   await once(rollbook.process, 'exit');
   s3.leave();
   await rollbook.serve();
-  while (!rollbook.log.some((line) => line.includes('will be resumed'))) await setTimeout(50);
+  await until('a worker that gives up', () => rollbook.log.some((line) => line.includes('will be resumed')));
   const waiting = await (await api('/imports?limit=1')).json();
   assert.equal(waiting.imports[0].state, 'running');
   assert.ok(waiting.imports[0].totals.records < 20_000);
