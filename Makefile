@@ -44,6 +44,7 @@ e2e: release ## Drive the built binary with a real browser
 	@tools/need npm npm
 	@tools/need chromium chromium
 	@tools/need python3 python3
+	@tools/need openssl openssl
 	@tools/python e2e/.python moto_server 'moto[s3]==5.2.5' flask flask-cors
 	cd e2e && npm ci --no-audit --no-fund && npm test
 

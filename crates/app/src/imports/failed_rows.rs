@@ -107,7 +107,8 @@ pub(crate) fn file_name(of: &str) -> String {
     let stem: String = stem
         .chars()
         .map(|character| match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => character,
+            '-' | '_' | '.' | ' ' => character,
+            letter if letter.is_alphanumeric() => letter,
             _ => '_',
         })
         .collect();

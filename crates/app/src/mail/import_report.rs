@@ -134,6 +134,10 @@ pub(crate) async fn compose(
         .map_or_else(String::new, |source| {
             format!(" to {}", source.settings.label)
         });
+    let by = match import.created_by.as_str() {
+        "command line" => "Imported on the command line".to_owned(),
+        by => format!("Uploaded by {by}"),
+    };
     let finished = import.finished_at.unwrap_or(import.created_at);
     let url = |result: &str| link(app, &log_path(&import, result));
     let (failed_rows, failed_rows_link, attachment) = match rows {
@@ -147,11 +151,14 @@ pub(crate) async fn compose(
             (text, None, Some(Attachment { name, csv }))
         }
         Rows::TooLarge => {
-            let text = format!(
-                "The {} are too large to attach (the limit is {}). Download them from the import's page.",
-                counted(import.totals.failed, "failed row", "failed rows"),
-                bytes(limit)
-            );
+            let text = if limit == 0 {
+                "The failed rows are not attached. Download them from the import's page.".to_owned()
+            } else {
+                format!(
+                    "The failed rows are too large to attach (the limit is {}). Download them from the import's page.",
+                    bytes(limit)
+                )
+            };
             let path = format!("/imports/{}/failed-rows.csv", import.id);
             (text, link(app, &path), None)
         }
@@ -164,8 +171,7 @@ pub(crate) async fn compose(
             settings: link(app, "/settings/notifications"),
         },
         lede: format!(
-            "Uploaded by {}{label}, finished {} {}.",
-            import.created_by,
+            "{by}{label}, finished {} {}.",
             zone.format(finished, "%-d %b %Y, %H:%M"),
             zone.abbreviation(finished)
         ),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use rollbook_engine::issue::Issue;
 use rollbook_engine::schema::Schema;
 use rollbook_store::log::Attempt;
 
@@ -65,7 +66,11 @@ pub(crate) struct Groups {
 impl Problems {
     /// Adds what is wrong with a record.
     pub(crate) fn add(&mut self, attempt: &Attempt) {
-        for issue in &attempt.issues {
+        self.gather(attempt.row, &attempt.issues);
+    }
+
+    fn gather(&mut self, row: Option<u64>, issues: &[Issue]) {
+        for issue in issues {
             let field = issue.field.as_deref().unwrap_or_default();
             let key = (issue.code.to_string(), field.to_owned());
             if !self.kinds.contains_key(&key) && self.kinds.len() >= KINDS {
@@ -86,7 +91,7 @@ impl Problems {
                     kind.examples.push(value);
                 }
             }
-            if let Some(row) = attempt.row
+            if let Some(row) = row
                 && kind.rows.len() < ROWS
                 && kind.rows.last() != Some(&row)
             {
@@ -160,5 +165,73 @@ fn shortened(value: &str) -> String {
         format!("{cut}…")
     } else {
         line.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollbook_engine::issue::Problem;
+
+    use super::*;
+
+    fn phone(value: &str) -> Issue {
+        Issue::of_value("phone", &Problem::PhoneInvalid { region: None }, value)
+    }
+
+    fn groups(problems: Problems) -> Groups {
+        problems.groups(&Schema::built_in())
+    }
+
+    #[test]
+    fn each_kind_of_each_field_is_told_once_with_its_count_values_and_rows() {
+        let mut problems = Problems::default();
+        for row in 1..=1_000 {
+            problems.gather(Some(row), &[phone(&format!("555-{row}"))]);
+        }
+        let both = [
+            phone("555-1"),
+            Issue::of_record(&Problem::RecordNoIdentifier),
+        ];
+        problems.gather(None, &both);
+        let groups = groups(problems);
+        let [phones, records] = groups.named.as_slice() else {
+            panic!("{groups:?}");
+        };
+        assert_eq!(phones.field, "Phone Number");
+        assert_eq!(phones.count, "1,001");
+        assert!(phones.message.contains("“555-1”"), "{}", phones.message);
+        assert_eq!(phones.examples, ["555-2", "555-3", "555-4"]);
+        assert_eq!(phones.rows, "Rows 1, 2, 3, 4, 5, 6, …");
+        assert_eq!((records.field.as_str(), records.rows.as_str()), ("", ""));
+        assert_eq!(groups.rest, "");
+    }
+
+    #[test]
+    fn one_row_is_told_as_one() {
+        let mut problems = Problems::default();
+        problems.gather(Some(1_234), &[phone("1")]);
+        assert_eq!(groups(problems).named[0].rows, "Row 1,234");
+    }
+
+    #[test]
+    fn what_is_kept_and_told_has_an_end() {
+        let mut problems = Problems::default();
+        let long = "x".repeat(10_000);
+        for field in 0..1_000 {
+            let mut issue = phone("1");
+            issue.field = Some(format!("field_{field}").as_str().into());
+            problems.gather(Some(1), &[issue.clone()]);
+            issue.value = Some(long.clone());
+            problems.gather(Some(2), &[issue]);
+        }
+        assert_eq!(problems.kinds.len(), KINDS);
+        let groups = groups(problems);
+        assert_eq!(groups.named.len(), NAMED);
+        assert_eq!(groups.named[0].examples[0].chars().count(), EXAMPLE_LENGTH);
+        let rest = 2 * (1_000 - NAMED);
+        assert_eq!(
+            groups.rest,
+            format!("Further kinds of problems: {} times.", count(rest as u64))
+        );
     }
 }

@@ -190,6 +190,9 @@ pub(crate) async fn compose(app: &App, stretch: Stretch) -> Result<Mail, Compose
                 "The records are attached as {}, each with its reasons and as it was sent.",
                 file.name
             ),
+            None if limit == 0 => {
+                "The records are not attached. The log has them, and exports them.".to_owned()
+            }
             None => format!(
                 "The records are too large to attach (the limit is {}). The log has them, and exports them.",
                 bytes(limit)

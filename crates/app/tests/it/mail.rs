@@ -89,6 +89,27 @@ fn an_import_is_told_to_every_recipient_and_the_subject_says_the_outcome() {
 }
 
 #[test]
+fn failed_rows_over_the_limit_are_linked() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let admin = server.admin();
+    let settings = json!({"recipients": ["desk@hotel.example"], "attachment_bytes": 50});
+    put(&admin, "/api/v1/notifications", &settings);
+    import(&admin, "guests.csv", GUESTS);
+    sent(&admin, 1);
+    let file = files(folder.path()).remove(0);
+    // Long lines of an encoded part end in `=`.
+    let text = file.replace("=\r\n", "");
+    assert!(!text.contains("text/csv"), "{text}");
+    assert!(
+        text.contains("too large to attach (the limit is 50 bytes)"),
+        "{text}"
+    );
+    assert!(text.contains("https://rollbook.example/imports/"), "{text}");
+    assert!(text.contains("/failed-rows.csv"), "{text}");
+}
+
+#[test]
 fn a_file_without_problems_is_told_as_imported() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(folder.path());

@@ -9,11 +9,13 @@ use rollbook_engine::issue::{Issue, Problem};
 use rollbook_engine::policy::{Mode, Policy};
 use rollbook_engine::schema::{FieldId, Schema};
 use rollbook_store::WorkspaceId;
-use rollbook_store::commit::{Batch, Delivery, Payload};
+use rollbook_store::commit::{Batch, Delivery, ImportStep, Payload};
+use rollbook_store::imports::{ImportId, ImportKind, ImportState, NewImport};
 use rollbook_store::notifications::{QuietHours, Silence, SourceNotifications, TimeOfDay};
 use rollbook_store::outbox::{MailKind, MailState, OutboxMail};
 use rollbook_store::sources::NewSource;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::*;
 use crate::config::Flags;
@@ -92,6 +94,11 @@ impl Desk {
 
     /// Delivers so many good, warned and failed records.
     async fn deliver(&self, now: i64, good: u64, warned: u64, failed: u64) {
+        let batch = self.batch(now, good, warned, failed);
+        self.app.store.deliver(batch).await.unwrap();
+    }
+
+    fn batch(&self, now: i64, good: u64, warned: u64, failed: u64) -> Batch {
         let records = (0..good).map(|number| person(number, false));
         let records = records.chain((0..warned).map(|number| person(number, true)));
         let records = records.chain((0..failed).map(|_| Candidate::default()));
@@ -105,15 +112,14 @@ impl Desk {
             idempotency: None,
             replay_of: None,
         });
-        let batch = Batch {
+        Batch {
             workspace: self.workspace,
             source: self.source.id,
             policy: Policy::standard(Mode::Automatic, "default"),
             schema: Arc::new(Schema::built_in()),
             received_at: Timestamp(now),
             deliveries: deliveries.collect(),
-        };
-        self.app.store.deliver(batch).await.unwrap();
+        }
     }
 
     async fn look_after(&self, now: i64) {
@@ -276,6 +282,42 @@ async fn an_old_source_that_is_seen_for_the_first_time_is_not_told_of_its_past()
             .iter()
             .all(|mail| mail.kind != MailKind::SourceDigest)
     );
+}
+
+#[tokio::test]
+async fn rows_of_a_file_are_left_to_the_report_of_its_import() {
+    let desk = Desk::new().await;
+    desk.every(Frequency::Immediately).await;
+    let store = &desk.app.store;
+    let import = NewImport {
+        id: ImportId(Uuid::now_v7()),
+        workspace: desk.workspace,
+        kind: ImportKind::File,
+        parent: None,
+        source: desk.source.id,
+        file_name: "nightly.csv".to_owned(),
+        file_size: 1,
+        file_hash: [1; 32],
+        created_by: "a key".to_owned(),
+        created_at: Timestamp(START),
+        options: None,
+        state: ImportState::Queued,
+    };
+    store.create_import(import).await.unwrap();
+    let claimed = store.claim_import(None, Timestamp(START), HOUR).await;
+    let (import, lease) = claimed.unwrap().unwrap();
+    let step = ImportStep {
+        import: import.id,
+        lease,
+        cursor: 0,
+    };
+    let batch = desk.batch(START, 0, 0, 5);
+    store.commit_import_batch(batch, step).await.unwrap();
+    desk.look_after(START + 1).await;
+    assert!(desk.subjects().await.is_empty());
+    desk.deliver(START + HOUR, 0, 0, 2).await;
+    desk.look_after(START + HOUR).await;
+    assert_eq!(desk.subjects().await, ["Booking desk: 2 failures"]);
 }
 
 #[tokio::test]
