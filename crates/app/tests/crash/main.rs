@@ -14,4 +14,5 @@ mod import;
 mod kills;
 mod model;
 mod process;
+mod review;
 mod upload;

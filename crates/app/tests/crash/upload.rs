@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use reqwest::StatusCode;
 use reqwest::blocking::Client;
 use reqwest::blocking::multipart::{Form, Part};
+use reqwest::{Method, StatusCode};
 use rollbook_bench::generate::Variant;
 use serde_json::Value;
 
@@ -100,12 +100,17 @@ impl Api {
 
     /// Uploads a file; the columns are guessed and the import begins at once. Returns its id.
     pub(crate) fn upload(&self, server: &Server, file: &Path) -> String {
+        self.take_in(server, file, "true")
+    }
+
+    /// Uploads a file; the import begins at once if `run` says so. Returns its id.
+    pub(crate) fn take_in(&self, server: &Server, file: &Path, run: &'static str) -> String {
         let part = Part::file(file).expect("the file is there");
         let answer = self
             .client
             .post(format!("http://{}/api/v1/imports", server.address))
             .bearer_auth(&self.key)
-            .multipart(Form::new().part("file", part))
+            .multipart(Form::new().part("file", part).text("run", run))
             .send()
             .expect("the server answers");
         let status = answer.status();
@@ -113,6 +118,24 @@ impl Api {
         assert_eq!(status, StatusCode::ACCEPTED, "{import}");
         let id = import["id"].as_str().expect("an import has an id");
         id.to_owned()
+    }
+
+    /// Sends JSON to an address of an import and returns what is answered.
+    pub(crate) fn send(&self, server: &Server, method: Method, path: &str, json: &Value) -> Value {
+        let answer = self
+            .client
+            .request(
+                method,
+                format!("http://{}/api/v1/imports/{path}", server.address),
+            )
+            .bearer_auth(&self.key)
+            .json(json)
+            .send()
+            .expect("the server answers");
+        let status = answer.status();
+        let answer = answer.json().expect("the answer is JSON");
+        assert!(status.is_success(), "{status}: {answer}");
+        answer
     }
 
     pub(crate) fn import(&self, server: &Server, id: &str) -> Value {
