@@ -22,9 +22,6 @@ const PREFIX_CHARS: usize = 8;
 /// The longest name of a source.
 const MAX_SOURCE_NAME: usize = 64;
 
-/// The shortest password that is taken.
-pub(crate) const MIN_PASSWORD_CHARS: usize = 10;
-
 /// Why a source cannot be added.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {

@@ -31,6 +31,37 @@ pub(crate) struct App {
     pub(crate) reviews: Arc<Reviews>,
 }
 
+/// Why a command has no workspace to work in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkspaceError {
+    /// There are several.
+    #[error("there are several workspaces: `{names}`; name one with --workspace")]
+    Several {
+        /// Their names.
+        names: String,
+    },
+    /// None has this name.
+    #[error(
+        "there is no workspace `{name}`; choose one of `{names}`, or make it with: rollbook workspace add"
+    )]
+    Unknown {
+        /// The name that was given.
+        name: String,
+        /// Those there are.
+        names: String,
+    },
+    /// The store said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl WorkspaceError {
+    /// Whether the person can only mend it on the command line.
+    pub(crate) fn is_usage(&self) -> bool {
+        !matches!(self, WorkspaceError::Store(_))
+    }
+}
+
 impl App {
     /// Opens the store and makes the first workspace if there is none.
     pub(crate) async fn open(config: Config) -> anyhow::Result<App> {
@@ -44,15 +75,46 @@ impl App {
             reviews: Arc::default(),
         };
         if app.store.workspaces().await?.is_empty() {
-            app.store
-                .add_workspace(first_workspace(), clock::now())
-                .await?;
+            let made = app
+                .store
+                .add_workspace(workspace_named("My workspace"), clock::now());
+            match made.await {
+                // Another process was faster.
+                Ok(_) | Err(StoreError::Exists(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(app)
     }
 
-    /// The workspace that a command works in. One, until workspaces can be switched.
-    pub(crate) async fn workspace(&self) -> Result<Workspace, StoreError> {
+    /// The workspace that a command works in: the one that was named, else the only one.
+    pub(crate) async fn workspace(&self) -> Result<Workspace, WorkspaceError> {
+        let mut all = self.store.workspaces().await?;
+        let names = || {
+            let names = all.iter().map(|workspace| workspace.settings.name.as_str());
+            names.collect::<Vec<_>>().join("`, `")
+        };
+        let position = match &self.config.workspace {
+            Some(name) => {
+                let wanted = name.trim().to_lowercase();
+                all.iter()
+                    .position(|workspace| workspace.settings.name.to_lowercase() == wanted)
+                    .ok_or_else(|| WorkspaceError::Unknown {
+                        name: name.clone(),
+                        names: names(),
+                    })?
+            }
+            None if all.len() > 1 => return Err(WorkspaceError::Several { names: names() }),
+            None => 0,
+        };
+        if position >= all.len() {
+            return Err(StoreError::Missing("the workspace".to_owned()).into());
+        }
+        Ok(all.swap_remove(position))
+    }
+
+    /// The workspace that was made first: the first administrator belongs to it, and the sample data.
+    pub(crate) async fn first_workspace(&self) -> Result<Workspace, StoreError> {
         let workspaces = self.store.workspaces().await?;
         workspaces
             .into_iter()
@@ -102,9 +164,10 @@ pub(crate) fn locale(workspace: &WorkspaceSettings, source: &Source) -> Locale {
     }
 }
 
-fn first_workspace() -> WorkspaceSettings {
+/// The settings that a workspace begins with.
+pub(crate) fn workspace_named(name: &str) -> WorkspaceSettings {
     WorkspaceSettings {
-        name: "My workspace".to_owned(),
+        name: name.to_owned(),
         time_zone: "UTC".to_owned(),
         region: None,
         date_order: None,

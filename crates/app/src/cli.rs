@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::WorkspaceError;
 use crate::config::{Config, Flags, LogFormat, LogSettings};
 
 /// Rollbook takes contacts in, from files and from other systems, and writes down what happened to every record.
@@ -115,7 +116,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::say(&format!("rollbook: {error:#}"));
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
 }
@@ -123,6 +124,13 @@ pub(crate) fn main() -> ExitCode {
 /// An error that ends with exit code 2.
 fn usage(text: impl Into<String>) -> anyhow::Error {
     Usage(text.into()).into()
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<Usage>()
+        || error
+            .downcast_ref::<WorkspaceError>()
+            .is_some_and(WorkspaceError::is_usage)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -22,6 +22,8 @@ const DEFAULT_FILE: &str = "rollbook.toml";
 pub(crate) struct Config {
     /// The store: `sqlite:PATH`.
     pub(crate) database: String,
+    /// The name of the workspace that commands work in; none for the only one.
+    pub(crate) workspace: Option<String>,
     /// The folder of uploaded files; with a bucket, of files on their way and of its cache.
     pub(crate) files: PathBuf,
     /// The bucket of uploaded files, if they are not kept in the folder.
@@ -142,6 +144,16 @@ pub(crate) struct Flags {
         hide_env_values = true
     )]
     config: Option<PathBuf>,
+
+    /// The workspace that a command works in, by its name [default: the only one]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_WORKSPACE",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
+    workspace: Option<String>,
 
     /// Where uploaded files are kept: a folder, or `s3://BUCKET/PREFIX` [default: beside the database, `PATH-files`]
     #[arg(
@@ -275,6 +287,7 @@ struct File {
     s3_access_key: Option<String>,
     s3_secret_key: Option<Secret>,
     s3_cache_bytes: Option<Bytes>,
+    workspace: Option<String>,
     listen: Option<SocketAddr>,
     public_url: Option<String>,
     mail: Option<Secret>,
@@ -395,6 +408,7 @@ impl Flags {
             files,
             bucket,
             database,
+            workspace: self.workspace.or(file.workspace),
             listen: self
                 .listen
                 .or(file.listen)

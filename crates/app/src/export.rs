@@ -116,6 +116,7 @@ pub(crate) fn attempts(
     let first = reader.read(Paging::Newest, FIRST_PAGE);
     stream::unfold((Some(first), true), move |(reading, first)| {
         let (reader, names) = (Arc::clone(&reader), Arc::clone(&names));
+        let sight = sight.clone();
         async move {
             let Reading { page, most } = reading?;
             let page = match page.await {

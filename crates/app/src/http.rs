@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod auth;
+pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod files;
 pub(crate) mod pages;

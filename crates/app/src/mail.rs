@@ -7,7 +7,9 @@
 pub(crate) mod alert;
 pub(crate) mod deliver;
 pub(crate) mod import_report;
+pub(crate) mod invitation;
 pub(crate) mod message;
+pub(crate) mod password_reset;
 pub(crate) mod problems;
 pub(crate) mod recipients;
 #[cfg(test)]

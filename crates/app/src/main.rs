@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod audit;
 mod blobs;
 mod cli;
 mod clock;
@@ -13,8 +14,11 @@ mod imports;
 mod jobs;
 mod mail;
 mod masking;
+mod passwords;
+mod people;
 mod search;
 mod spreadsheet;
+mod totp;
 mod wire;
 
 #[global_allocator]

@@ -3,35 +3,77 @@
 //! Pages and exports read attempts and contacts through a [`Sight`] right after the store, so that nothing behind it
 //! has to think of roles.
 
+use std::sync::Arc;
+
 use rollbook_engine::contact::{Contact, Value};
-use rollbook_engine::schema::FieldId;
-use rollbook_store::accounts::Role;
+use rollbook_engine::schema::{FieldId, FieldKind, Schema};
 use rollbook_store::commit::Payload;
-use rollbook_store::log::Attempt;
+use rollbook_store::log::{Attempt, Reach, Search};
 
 /// How much a person sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Sight {
     /// Everything.
     Full,
-    /// Phones and emails masked, no payloads.
-    Masked,
+    /// Phones and emails masked, custom fields of these kinds included; no payloads.
+    Masked(Arc<[MaskedField]>),
+}
+
+/// A field whose values are masked.
+#[derive(Debug, Clone)]
+pub(crate) struct MaskedField {
+    id: FieldId,
+    key: String,
+    mask: fn(&str) -> String,
 }
 
 impl Sight {
-    /// What a role sees.
-    pub(crate) fn of(role: Role) -> Sight {
-        match role {
-            Role::Viewer => Sight::Masked,
-            Role::Importer | Role::Admin => Sight::Full,
+    /// What is seen of a workspace with these fields by who sees them masked.
+    pub(crate) fn masked(schema: &Schema) -> Sight {
+        let fields = schema.fields().iter().filter_map(|field| {
+            let mask: fn(&str) -> String = match field.kind {
+                FieldKind::Phone => mask_phone,
+                FieldKind::Email => mask_email,
+                _ => return None,
+            };
+            Some(MaskedField {
+                id: field.id,
+                key: field.key.clone(),
+                mask,
+            })
+        });
+        Sight::Masked(fields.collect())
+    }
+
+    /// Where this person's searches look.
+    pub(crate) fn reach(&self) -> Reach {
+        match self {
+            Sight::Full => Reach::Everything,
+            Sight::Masked(_) => Reach::NamesAndIds,
+        }
+    }
+
+    /// A search as this person may make it.
+    pub(crate) fn search(&self, search: Search) -> Search {
+        Search {
+            reach: self.reach(),
+            ..search
+        }
+    }
+
+    /// What a search field says it finds.
+    pub(crate) fn search_in(&self, everything: &'static str) -> &'static str {
+        match self {
+            Sight::Full => everything,
+            Sight::Masked(_) => "Name or External ID",
         }
     }
 
     /// The attempt as this person sees it.
-    pub(crate) fn attempt(self, mut attempt: Attempt) -> Attempt {
-        if self == Sight::Full {
+    pub(crate) fn attempt(&self, mut attempt: Attempt) -> Attempt {
+        let Sight::Masked(fields) = self else {
             return attempt;
-        }
+        };
         attempt.shown.phone = attempt
             .shown
             .phone
@@ -43,7 +85,7 @@ impl Sight {
             .as_deref()
             .map(|email| mask_email(email).into());
         for change in &mut attempt.changes {
-            let Some(mask) = mask_of(&change.field) else {
+            let Some(mask) = mask_of(fields, &change.field) else {
                 continue;
             };
             change.before = change.before.take().map(|value| masked(&value, mask));
@@ -63,32 +105,28 @@ impl Sight {
     }
 
     /// The payload, if this person may see it.
-    pub(crate) fn payload(self, payload: Payload) -> Option<Payload> {
-        (self == Sight::Full).then_some(payload)
+    pub(crate) fn payload(&self, payload: Payload) -> Option<Payload> {
+        matches!(self, Sight::Full).then_some(payload)
     }
 
     /// The contact as this person sees it.
-    pub(crate) fn contact(self, mut contact: Contact) -> Contact {
-        if self == Sight::Full {
+    pub(crate) fn contact(&self, mut contact: Contact) -> Contact {
+        let Sight::Masked(fields) = self else {
             return contact;
-        }
-        for (field, mask) in [
-            (FieldId::PHONE, mask_phone as fn(&str) -> String),
-            (FieldId::EMAIL, mask_email),
-        ] {
-            let value = contact.value(field).map(|value| masked(value, mask));
-            contact.set(field, value);
+        };
+        for field in fields.iter() {
+            let value = contact
+                .value(field.id)
+                .map(|value| masked(value, field.mask));
+            contact.set(field.id, value);
         }
         contact
     }
 }
 
-fn mask_of(field: &str) -> Option<fn(&str) -> String> {
-    match field {
-        "phone" => Some(mask_phone),
-        "email" => Some(mask_email),
-        _ => None,
-    }
+fn mask_of(fields: &[MaskedField], key: &str) -> Option<fn(&str) -> String> {
+    let field = fields.iter().find(|field| field.key == key);
+    field.map(|field| field.mask)
 }
 
 fn masked(value: &Value, mask: fn(&str) -> String) -> Value {
@@ -142,6 +180,9 @@ fn without_quote(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rollbook_engine::contact::ContactId;
+    use rollbook_engine::schema::FieldDef;
+
     use super::*;
 
     #[test]
@@ -152,6 +193,35 @@ mod tests {
         assert_eq!(mask_email("liesl@weber.example"), "l•••@w•••.example");
         assert_eq!(mask_email("ü@localhost"), "ü•••@l•••");
         assert_eq!(mask_email("not-an-email"), "n•••");
+    }
+
+    #[test]
+    fn custom_fields_of_these_kinds_are_masked_like_the_built_in_ones() {
+        let custom = |id: u16, key: &str, kind| FieldDef {
+            id: FieldId(FieldId::FIRST_CUSTOM.0 + id),
+            key: key.to_owned(),
+            label: key.to_owned(),
+            kind,
+        };
+        let fields = vec![
+            custom(0, "mobile", FieldKind::Phone),
+            custom(1, "work_mail", FieldKind::Email),
+            custom(2, "room", FieldKind::Text),
+        ];
+        let sight = Sight::masked(&Schema::with_custom(fields.clone()));
+        let mut contact = Contact::new(ContactId(1));
+        let values = ["+16502530000", "liesl@weber.example", "101 Harbour"];
+        for (field, value) in fields.iter().zip(values) {
+            contact.set(field.id, Some(Value::One(value.into())));
+        }
+        let seen = sight.contact(contact.clone());
+        let of = |contact: &Contact| {
+            let value = |field: &FieldDef| contact.value(field.id).unwrap().primary().to_owned();
+            fields.iter().map(value).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&seen), ["+165•••00", "l•••@w•••.example", "101 Harbour"]);
+        assert_eq!(of(&Sight::Full.contact(contact)), values);
+        assert_eq!(sight.reach(), Reach::NamesAndIds);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use rollbook_engine::field::phone::search_digits;
 use rollbook_store::Timestamp;
 use rollbook_store::contacts::ContactFilter;
-use rollbook_store::log::Search;
+use rollbook_store::log::{Reach, Search};
 
 /// What to look for in the log; none if nothing was typed.
 pub(crate) fn search(typed: &str) -> Option<Search> {
@@ -12,6 +12,7 @@ pub(crate) fn search(typed: &str) -> Option<Search> {
     (!text.is_empty()).then(|| Search {
         text: text.to_owned(),
         phone_digits: search_digits(text),
+        reach: Reach::Everything,
     })
 }
 
@@ -21,6 +22,7 @@ pub(crate) fn contact_filter(typed: &str) -> ContactFilter {
         Some(search) => ContactFilter {
             text: Some(search.text),
             phone_digits: search.phone_digits,
+            reach: search.reach,
         },
         None => ContactFilter::default(),
     }

@@ -63,6 +63,7 @@ async fn main() -> Result<(), StoreError> {
         let filter = ContactFilter {
             text: Some(text.to_owned()),
             phone_digits: Some("0000000000000".to_owned()),
+            ..ContactFilter::default()
         };
         let page = desk
             .store

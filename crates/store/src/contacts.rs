@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rollbook_engine::contact::{Contact, ContactId, Identifier};
 
+use crate::log::Reach;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
 /// A contact with its times.
@@ -23,6 +24,8 @@ pub struct ContactFilter {
     pub text: Option<String>,
     /// Digits to be found in a phone number, beside `text`: either may match.
     pub phone_digits: Option<String>,
+    /// Where to look.
+    pub reach: Reach,
 }
 
 /// Some contacts, and where to go on.

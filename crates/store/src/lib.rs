@@ -4,13 +4,16 @@
 //! workspace. `sqlite` is the embedded store; PostgreSQL joins it behind the same traits.
 
 pub mod accounts;
+pub mod audit;
 pub mod commit;
 pub mod contacts;
 pub mod imports;
+pub mod invitations;
 pub mod log;
 pub mod notifications;
 pub mod outbox;
 pub mod profiles;
+pub mod sessions;
 pub mod sources;
 mod sqlite;
 pub mod time;
@@ -44,13 +47,16 @@ pub struct IndexSize {
 #[async_trait]
 pub trait Store:
     accounts::Accounts
+    + audit::Audit
     + commit::Commit
     + contacts::Contacts
     + imports::Imports
+    + invitations::Invitations
     + log::Log
     + notifications::Notifications
     + outbox::Outbox
     + profiles::Profiles
+    + sessions::Sessions
     + sources::Sources
     + undo::Undo
     + workspaces::Workspaces

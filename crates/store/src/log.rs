@@ -108,6 +108,19 @@ pub struct Search {
     pub text: String,
     /// Digits to be found in the digits of the phone as shown.
     pub phone_digits: Option<String>,
+    /// Where to look.
+    pub reach: Reach,
+}
+
+/// Where a search looks. Who sees values masked must not find anybody by them either, or the mask could be guessed off
+/// digit by digit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Everywhere.
+    #[default]
+    Everything,
+    /// In names and External IDs alone.
+    NamesAndIds,
 }
 
 /// Which way to page.

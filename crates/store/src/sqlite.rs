@@ -4,6 +4,7 @@
 //! thing that is remembered, the index of identifiers, is compared with the file before it is used, and catches up.
 
 mod accounts;
+mod audit;
 mod checkpoint;
 mod codec;
 mod commit;
@@ -11,6 +12,7 @@ mod contacts;
 mod heads;
 mod identifiers;
 mod imports;
+mod invitations;
 mod log;
 mod migrations;
 mod notifications;
@@ -20,6 +22,7 @@ mod profiles;
 mod readers;
 mod receiving;
 mod replays;
+mod sessions;
 mod sources;
 mod undo;
 mod workspaces;

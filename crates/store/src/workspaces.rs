@@ -41,14 +41,15 @@ pub trait Workspaces {
     /// All workspaces.
     async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError>;
 
-    /// Makes a workspace with the source `manual`, in mode manual, for uploads.
+    /// Makes a workspace with the source `manual`, in mode manual, for uploads; [`StoreError::Exists`] if its name is
+    /// used, in any case.
     async fn add_workspace(
         &self,
         settings: WorkspaceSettings,
         now: Timestamp,
     ) -> Result<Workspace, StoreError>;
 
-    /// Replaces a workspace's settings.
+    /// Replaces a workspace's settings; [`StoreError::Exists`] if another one has the name.
     async fn set_workspace_settings(
         &self,
         id: WorkspaceId,

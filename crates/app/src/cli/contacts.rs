@@ -12,6 +12,7 @@ use rollbook_store::contacts::{ContactFilter, StoredContact};
 use super::terminal::{self, plain, print_json, print_table, say, show_time, zone};
 use super::{Done, usage};
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::config::Config;
 use crate::contact_export;
 use crate::export;
@@ -164,6 +165,13 @@ impl Contacts {
                     ExportFormat::Csv => export::Format::Csv,
                     ExportFormat::Json => export::Format::Ndjson,
                 };
+                app.audit(
+                    workspace.id,
+                    &Actor::command_line(),
+                    Act::ExportedContacts,
+                    format.key(),
+                )
+                .await?;
                 let pieces = contact_export::contacts(app, workspace.id, schema, filter, format);
                 tokio::pin!(pieces);
                 let mut out = io::stdout();

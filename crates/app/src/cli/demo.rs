@@ -101,7 +101,7 @@ impl Demo {
 
 /// Loads the sample data, unless it is there.
 async fn load(app: &App) -> anyhow::Result<()> {
-    let workspace = app.workspace().await?;
+    let workspace = app.first_workspace().await?;
     let (_, last) = SYSTEMS[SYSTEMS.len() - 1];
     let last_name = access::source_name_for(SYSTEMS[SYSTEMS.len() - 1].0);
     let loaded = app.store.source(workspace.id, &last_name).await?;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::terminal::{plain, print_json, print_table, say, table};
 use super::{Done, usage};
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::config::Config;
 
 /// The longest key of a field.
@@ -147,6 +148,8 @@ impl Fields {
                 let label = label.unwrap_or_else(|| key.clone());
                 match app.store.add_field(workspace.id, &key, &label, kind).await {
                     Ok(field) => {
+                        app.audit(workspace.id, &Actor::command_line(), Act::AddedField, &key)
+                            .await?;
                         writeln!(io::stdout(), "{}", field.key)?;
                         say(&format!(
                             "field `{key}` added; map columns to it with --map \"Header={key}\""

@@ -12,6 +12,7 @@ use super::terminal::{plain, print_json, print_table, say, show_time, table, zon
 use super::{Done, usage};
 use crate::access;
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
 use crate::config::Config;
 use crate::wire::{SourceNames, rfc3339};
@@ -95,6 +96,9 @@ impl Keys {
                 let name = name.as_deref().unwrap_or(label);
                 let (key, secret) =
                     access::create_key(&app, workspace.id, source.as_ref(), name).await?;
+                let about = format!("key {} ({}…)", key.name, key.prefix);
+                app.audit(workspace.id, &Actor::command_line(), Act::AddedKey, &about)
+                    .await?;
                 writeln!(io::stdout(), "{secret}")?;
                 let opens = match &source {
                     Some(source) => format!("for source `{}`", source.settings.name),
@@ -148,10 +152,20 @@ impl Keys {
             }
             Keys::Revoke { id } => {
                 match app.store.revoke_key(workspace.id, id, clock::now()).await {
-                    Ok(key) => say(&format!(
-                        "key {id} ({}…) is revoked: calls with it are refused",
-                        key.prefix
-                    )),
+                    Ok(key) => {
+                        let about = format!("key {} ({}…)", key.name, key.prefix);
+                        app.audit(
+                            workspace.id,
+                            &Actor::command_line(),
+                            Act::RevokedKey,
+                            &about,
+                        )
+                        .await?;
+                        say(&format!(
+                            "key {id} ({}…) is revoked: calls with it are refused",
+                            key.prefix
+                        ));
+                    }
                     Err(StoreError::Missing(_)) => {
                         return Err(usage(format!(
                             "there is no key {id}; see them with: rollbook key list"

@@ -66,16 +66,16 @@ impl Serve {
 impl FirstAdmin {
     /// Makes the first administrator if nobody can sign in yet, and says how.
     pub(super) async fn ensure(&self, app: &App) -> anyhow::Result<()> {
-        let workspace = app.workspace().await?;
-        if !app.store.users(workspace.id).await?.is_empty() {
+        if app.store.has_users().await? {
             return Ok(());
         }
+        let workspace = app.first_workspace().await?;
         let email = user::checked_email(&self.admin_email)?;
         let given = std::env::var(PASSWORD_VARIABLE)
             .ok()
             .filter(|password| !password.is_empty());
         if let Some(password) = &given {
-            user::check_password(password).context(PASSWORD_VARIABLE)?;
+            user::check_password(password, &email).context(PASSWORD_VARIABLE)?;
         }
         let password = given.clone().unwrap_or_else(user::new_password);
         let hash = user::hash(password.clone()).await?;

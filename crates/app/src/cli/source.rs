@@ -16,6 +16,7 @@ use super::terminal::{plain, print_json, print_table, say, show_time, table, zon
 use super::{Done, usage};
 use crate::access;
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::config::Config;
 use crate::wire::rfc3339;
 
@@ -190,6 +191,13 @@ impl Sources {
                         .update_source(workspace.id, source.id, settings)
                         .await?;
                 }
+                app.audit(
+                    workspace.id,
+                    &Actor::command_line(),
+                    Act::AddedSource,
+                    &name,
+                )
+                .await?;
                 writeln!(io::stdout(), "{name}")?;
                 say(&format!(
                     "source `{name}` added; make a key for it with: rollbook key create --source {name}"
@@ -212,6 +220,14 @@ async fn set_paused(
     app.store
         .set_source_paused(workspace, source.id, paused)
         .await?;
+    let about = format!("{name}, {}", if paused { "paused" } else { "resumed" });
+    app.audit(
+        workspace,
+        &Actor::command_line(),
+        Act::ChangedSource,
+        &about,
+    )
+    .await?;
     let told = if paused {
         "is paused: its deliveries are refused until you resume it"
     } else {

@@ -15,6 +15,7 @@ use super::import::{Progress, finish};
 use super::terminal::{plain, print_json, say};
 use super::{Done, usage};
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::config::Config;
 use crate::http::api::undo::UndoPreviewJson;
 use crate::imports::undo;
@@ -84,15 +85,17 @@ impl Undo {
         if self.dry_run {
             return self.dry_run(&app, &import).await;
         }
-        let undo = match unfinished(&app, &import).await? {
-            Some(undo) => {
-                say(&format!(
-                    "resuming undo {} after {} records",
-                    undo.id, undo.cursor
-                ));
-                undo
-            }
-            None => undo::start(&app, &import, "command line").await?,
+        let undo = if let Some(undo) = unfinished(&app, &import).await? {
+            say(&format!(
+                "resuming undo {} after {} records",
+                undo.id, undo.cursor
+            ));
+            undo
+        } else {
+            let about = format!("import {}, {}", import.id, import.file_name);
+            app.audit(import.workspace, &Actor::command_line(), Act::Undid, &about)
+                .await?;
+            undo::start(&app, &import, "command line").await?
         };
         let progress = Progress::start();
         let undo = finish(&app, undo, &progress).await?;

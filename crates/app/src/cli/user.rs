@@ -4,29 +4,34 @@ use std::io::{self, Write};
 
 use clap::{Subcommand, ValueEnum};
 use rollbook_store::StoreError;
-use rollbook_store::accounts::Role;
+use rollbook_store::accounts::{Member, Role, User};
+use rollbook_store::workspaces::Workspace;
 use serde::Serialize;
 
 use super::terminal::{plain, print_json, print_table, read_secret_line, say, table};
 use super::{Done, usage};
-use crate::access::{self, MIN_PASSWORD_CHARS};
+use crate::access;
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
 use crate::config::Config;
+use crate::passwords;
 use crate::wire::rfc3339;
 
 /// Add, list, change and remove the people who may sign in
 ///
-/// A viewer sees the log with phones, emails and payloads masked; an importer also imports files and sees everything;
+/// A person has one account and belongs to one workspace or several, with a role in each. A viewer sees the log with phones, emails and payloads masked; an importer also imports files and sees everything;
 /// an admin also changes settings.
 #[derive(Debug, Subcommand)]
 pub(super) enum Users {
     /// Add a person
     ///
-    /// Without --password-stdin a password is made and printed once, alone on standard output.
+    /// Without --password-stdin a password is made and printed once, alone on standard output. Somebody who has an
+    /// account already, because they belong to another workspace, keeps name and password and joins this one.
     #[command(after_help = "\
 Examples:
   rollbook user add anna@example.com --name \"Anna Weber\" --role importer
+  rollbook user add anna@example.com --role viewer --workspace \"Harbour Clinic\"
   echo \"$PASSWORD\" | rollbook user add anna@example.com --password-stdin")]
     Add {
         /// Their email address, which they sign in with
@@ -78,7 +83,18 @@ Examples:
         password_stdin: bool,
     },
 
-    /// Remove a person; they are signed out at once
+    /// Take somebody's second factor away, for example when they lost their phone
+    #[command(after_help = "\
+Examples:
+  rollbook user reset-second-factor anna@example.com")]
+    ResetSecondFactor {
+        /// Their email address
+        email: String,
+    },
+
+    /// Remove a person from the workspace; they are signed out at once
+    ///
+    /// With their last workspace their account goes as well.
     #[command(after_help = "\
 Examples:
   rollbook user remove anna@example.com")]
@@ -128,85 +144,41 @@ impl Users {
                 name,
                 role,
                 password_stdin,
-            } => {
-                let email = checked_email(&email)?;
-                let name = name.unwrap_or_else(|| email.clone());
-                let (password, made) = password(password_stdin)?;
-                let hash = hash(password.clone()).await?;
-                app.store
-                    .add_user(
-                        workspace.id,
-                        &email,
-                        &name,
-                        role.into(),
-                        &hash,
-                        clock::now(),
-                    )
-                    .await
-                    .map_err(refused)?;
-                show_password(&email, &password, made)?;
-                say(&format!(
-                    "`{email}` may sign in as {}",
-                    Role::from(role).key()
-                ));
-            }
-            Users::List { json } => {
-                let users = app.store.users(workspace.id).await?;
-                if json {
-                    let mut out = io::stdout().lock();
-                    for user in &users {
-                        print_json(
-                            &mut out,
-                            &UserJson {
-                                email: &user.email,
-                                name: &user.name,
-                                role: user.role.key(),
-                                created_at: rfc3339(user.created_at),
-                            },
-                        )?;
-                    }
-                } else {
-                    let mut table = table(&["Email", "Name", "Role"]);
-                    for user in &users {
-                        table.add_row([user.email.as_str(), &plain(&user.name), user.role.key()]);
-                    }
-                    print_table(&table)?;
-                }
-            }
+            } => add(&app, &workspace, &email, name, role.into(), password_stdin).await?,
+            Users::List { json } => list(&app.store.users(workspace.id).await?, json)?,
             Users::SetRole { email, role } => {
                 let (email, role) = (checked_email(&email)?, Role::from(role));
-                if role != Role::Admin {
-                    keep_an_admin(&app, &email).await?;
-                }
                 app.store
                     .set_role(workspace.id, &email, role)
                     .await
                     .map_err(refused)?;
+                let about = format!("{email}, {}", role.key());
+                audit(&app, &workspace, Act::ChangedRole, &about).await?;
                 say(&format!("`{email}` is {} now", role.key()));
             }
             Users::SetPassword {
                 email,
                 password_stdin,
-            } => {
-                let email = checked_email(&email)?;
-                let (password, made) = password(password_stdin)?;
-                let hash = hash(password.clone()).await?;
+            } => set_password(&app, &workspace, &email, password_stdin).await?,
+            Users::ResetSecondFactor { email } => {
+                let user = find(&app, &workspace, &email).await?;
                 app.store
-                    .set_password(workspace.id, &email, &hash)
-                    .await
-                    .map_err(refused)?;
-                show_password(&email, &password, made)?;
+                    .set_second_factor(user.id, None, Vec::new(), clock::now())
+                    .await?;
+                let about = format!("{}, off", user.email);
+                audit(&app, &workspace, Act::ChangedSecondFactor, &about).await?;
                 say(&format!(
-                    "`{email}` has a new password and is signed out everywhere"
+                    "`{}` signs in with the password alone",
+                    user.email
                 ));
             }
             Users::Remove { email } => {
                 let email = checked_email(&email)?;
-                keep_an_admin(&app, &email).await?;
                 app.store
                     .remove_user(workspace.id, &email)
                     .await
                     .map_err(refused)?;
+                audit(&app, &workspace, Act::Removed, &email).await?;
                 say(&format!("`{email}` is removed"));
             }
         }
@@ -214,21 +186,102 @@ impl Users {
     }
 }
 
-/// Somebody must be able to change settings: the last admin stays one.
-async fn keep_an_admin(app: &App, email: &str) -> anyhow::Result<()> {
-    let workspace = app.workspace().await?;
-    let users = app.store.users(workspace.id).await?;
-    let admin = |email: &str| {
-        users
-            .iter()
-            .any(|user| user.email == email && user.role == Role::Admin)
-    };
-    let admins = users.iter().filter(|user| user.role == Role::Admin).count();
-    if admin(email) && admins == 1 {
-        return Err(usage(format!(
-            "`{email}` is the only admin; make somebody else one first: rollbook user set-role EMAIL admin"
-        )));
+async fn add(
+    app: &App,
+    workspace: &Workspace,
+    email: &str,
+    name: Option<String>,
+    role: Role,
+    password_stdin: bool,
+) -> anyhow::Result<()> {
+    let email = checked_email(email)?;
+    if app.store.user_by_email(&email).await?.is_some() {
+        if name.is_some() || password_stdin {
+            return Err(usage(format!(
+                "`{email}` has an account already and keeps its name and password; leave out --name and \
+                 --password-stdin"
+            )));
+        }
+        app.store
+            .add_member(workspace.id, &email, role, clock::now())
+            .await
+            .map_err(refused)?;
+        audit(app, workspace, Act::Joined, &email).await?;
+        say(&format!(
+            "`{email}` has an account and may work in `{}` now, as {}",
+            plain(&workspace.settings.name),
+            role.key()
+        ));
+        return Ok(());
     }
+    let name = name.unwrap_or_else(|| email.clone());
+    let (password, made) = password(password_stdin, &email)?;
+    let hash = hash(password.clone()).await?;
+    app.store
+        .add_user(workspace.id, &email, &name, role, &hash, clock::now())
+        .await
+        .map_err(refused)?;
+    audit(app, workspace, Act::Joined, &email).await?;
+    show_password(&email, &password, made)?;
+    say(&format!("`{email}` may sign in as {}", role.key()));
+    Ok(())
+}
+
+async fn set_password(
+    app: &App,
+    workspace: &Workspace,
+    email: &str,
+    password_stdin: bool,
+) -> anyhow::Result<()> {
+    let user = find(app, workspace, email).await?;
+    let email = &user.email;
+    let (password, made) = password(password_stdin, email)?;
+    let hash = hash(password.clone()).await?;
+    app.store.set_password(user.id, &hash, None).await?;
+    audit(app, workspace, Act::ChangedPassword, email).await?;
+    show_password(email, &password, made)?;
+    say(&format!(
+        "`{email}` has a new password and is signed out everywhere"
+    ));
+    Ok(())
+}
+
+/// Somebody in the workspace.
+async fn find(app: &App, workspace: &Workspace, email: &str) -> anyhow::Result<User> {
+    let email = checked_email(email)?;
+    let people = app.store.users(workspace.id).await?;
+    let found = people.into_iter().find(|member| member.user.email == email);
+    found
+        .map(|member| member.user)
+        .ok_or_else(|| refused(StoreError::Missing(format!("user `{email}`"))))
+}
+
+fn list(members: &[Member], json: bool) -> anyhow::Result<()> {
+    if json {
+        let mut out = io::stdout().lock();
+        for Member { user, role, .. } in members {
+            print_json(
+                &mut out,
+                &UserJson {
+                    email: &user.email,
+                    name: &user.name,
+                    role: role.key(),
+                    created_at: rfc3339(user.created_at),
+                },
+            )?;
+        }
+        return Ok(());
+    }
+    let mut table = table(&["Email", "Name", "Role"]);
+    for Member { user, role, .. } in members {
+        table.add_row([user.email.as_str(), &plain(&user.name), role.key()]);
+    }
+    Ok(print_table(&table)?)
+}
+
+async fn audit(app: &App, workspace: &Workspace, act: Act, about: &str) -> anyhow::Result<()> {
+    app.audit(workspace.id, &Actor::command_line(), act, about)
+        .await?;
     Ok(())
 }
 
@@ -240,12 +293,12 @@ pub(super) fn checked_email(email: &str) -> anyhow::Result<String> {
 }
 
 /// The password, and whether we made it.
-fn password(from_stdin: bool) -> anyhow::Result<(String, bool)> {
+fn password(from_stdin: bool, email: &str) -> anyhow::Result<(String, bool)> {
     if !from_stdin {
         return Ok((new_password(), true));
     }
     let password = read_secret_line()?;
-    check_password(&password)?;
+    check_password(&password, email)?;
     Ok((password, false))
 }
 
@@ -259,14 +312,9 @@ pub(super) fn new_password() -> String {
         .collect()
 }
 
-/// Whether a password that somebody chose is long enough.
-pub(super) fn check_password(password: &str) -> anyhow::Result<()> {
-    if password.chars().count() < MIN_PASSWORD_CHARS {
-        return Err(usage(format!(
-            "the password is shorter than {MIN_PASSWORD_CHARS} characters; choose a longer one"
-        )));
-    }
-    Ok(())
+/// Whether a password that somebody chose is one that we take.
+pub(super) fn check_password(password: &str, email: &str) -> anyhow::Result<()> {
+    passwords::check(password, email, "").map_err(|problem| usage(problem.to_string()))
 }
 
 /// Hashes a password where it may take its time.
@@ -289,6 +337,7 @@ fn refused(error: StoreError) -> anyhow::Error {
         StoreError::Exists(_) | StoreError::Missing(_) => usage(format!(
             "{error}; see who there is with: rollbook user list"
         )),
+        StoreError::Conflict(why) => usage(format!("{why}: rollbook user set-role EMAIL admin")),
         other => other.into(),
     }
 }

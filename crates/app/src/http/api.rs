@@ -1,5 +1,6 @@
 //! The HTTP API under `/api/v1`: one file an endpoint family. [`openapi`] describes it from the same code.
 
+mod audit;
 mod batch;
 mod body;
 mod columns;
@@ -156,6 +157,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(notifications::test))
         .routes(routes!(outbox::list))
         .routes(routes!(outbox::retry))
+        .routes(routes!(audit::list))
 }
 
 /// What is answered where there is nothing.

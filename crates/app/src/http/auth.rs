@@ -5,6 +5,7 @@
 //! source takes effect within that time in every process that serves.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,10 @@ use rollbook_store::{StoreError, Timestamp, WorkspaceId};
 
 use crate::access::hash_secret;
 use crate::app::App;
+use crate::audit::Actor;
 use crate::clock;
 use crate::http::api::Api;
+use crate::http::client;
 use crate::http::error::{Kind, Problem};
 use crate::wire::SourceNames;
 
@@ -34,6 +37,7 @@ const TOUCH_MILLIS: i64 = 60_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     key: Arc<ApiKey>,
+    ip: Option<IpAddr>,
 }
 
 /// A caller whose key belongs to no source.
@@ -74,6 +78,14 @@ impl Caller {
         &self.key.name
     }
 
+    /// How the audit names them.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            name: format!("key {} ({}…)", self.key.name, self.key.prefix),
+            address: self.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        }
+    }
+
     /// Refuses keys that belong to a source.
     pub(crate) fn administrator(&self) -> Result<(), Problem> {
         match self.key.source {
@@ -96,6 +108,11 @@ impl Administrator {
     /// The workspace that the key belongs to.
     pub(crate) fn workspace(&self) -> WorkspaceId {
         self.0.workspace()
+    }
+
+    /// How the audit names them.
+    pub(crate) fn actor(&self) -> Actor {
+        self.0.actor()
     }
 }
 
@@ -140,7 +157,7 @@ impl Directory {
             .filter(|(since, _)| now.duration_since(*since) < FRESH)
             .map(|(_, key)| Arc::clone(key));
         if let Some(key) = known {
-            return Ok(Some(Caller { key }));
+            return Ok(Some(Caller { key, ip: None }));
         }
         let found = app.store.key_by_hash(hash).await?;
         let Some(key) = found.filter(|key| key.revoked_at.is_none()).map(Arc::new) else {
@@ -158,7 +175,7 @@ impl Directory {
             keys.insert(hash, (now, Arc::clone(&key)));
         }
         touch(app, &key);
-        Ok(Some(Caller { key }))
+        Ok(Some(Caller { key, ip: None }))
     }
 
     /// The sources of a workspace.
@@ -239,11 +256,15 @@ impl FromRequestParts<Api> for Caller {
             ));
         };
         let caller = api.directory.caller(&api.app, secret).await?;
-        caller.ok_or_else(|| {
+        let caller = caller.ok_or_else(|| {
             Problem::new(
                 Kind::KeyRefused,
                 format!("the API key is unknown or was revoked; {HOW}"),
             )
+        })?;
+        Ok(Caller {
+            ip: client::ip(&parts.extensions),
+            ..caller
         })
     }
 }

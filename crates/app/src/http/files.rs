@@ -8,6 +8,7 @@ use rollbook_store::imports::{Import, ImportKind};
 use tokio_util::io::ReaderStream;
 
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::blobs::BlobError;
 use crate::http::pages::show::encode;
 use crate::http::router::Uncompressed;
@@ -15,8 +16,12 @@ use crate::http::router::Uncompressed;
 /// How much of a file is read at a time.
 const BUFFER: usize = 1 << 16;
 
-/// The file of an import as it was uploaded.
-pub(crate) async fn original(app: &App, import: &Import) -> Result<Response, BlobError> {
+/// The file of an import as it was uploaded. That it was taken is audited.
+pub(crate) async fn original(
+    app: &App,
+    import: &Import,
+    actor: &Actor,
+) -> Result<Response, BlobError> {
     if import.kind != ImportKind::File {
         return Err(BlobError::Missing);
     }
@@ -25,6 +30,10 @@ pub(crate) async fn original(app: &App, import: &Import) -> Result<Response, Blo
     let size = file.metadata().await?.len();
     // Held until the last byte is read.
     let content = ReaderStream::with_capacity(file, BUFFER).inspect(move |_| _ = &kept);
+    let about = format!("import {}, {}", import.id, import.file_name);
+    app.audit(import.workspace, actor, Act::DownloadedFile, &about)
+        .await
+        .map_err(std::io::Error::other)?;
     let mut response = (
         [
             // Whatever it is, no browser shall show it as if it were ours.

@@ -3,18 +3,23 @@
 //! Pages are rendered by the server and work without scripts; scripts only make them quicker. No page checks a value:
 //! the engine and the use cases do, and pages show what they say.
 
+mod account;
 mod assets;
 mod attempt;
+mod audit;
 mod contact;
 mod contacts;
 pub(crate) mod error;
 pub(crate) mod frame;
 mod import;
 mod imports;
+mod join;
 mod log;
 mod mapping;
 mod new_source;
 mod notifications;
+mod people;
+mod reset;
 pub(crate) mod review;
 #[cfg(test)]
 mod samples;
@@ -25,6 +30,7 @@ mod sources;
 mod teach;
 mod undo;
 mod upload;
+mod workspace;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -39,8 +45,6 @@ use crate::app::App;
 pub(crate) fn router() -> Router<App> {
     Router::new()
         .route("/", get(|| async { Redirect::to("/contacts") }))
-        .route("/sign-in", get(sign_in::get).post(sign_in::post))
-        .route("/sign-out", post(sign_in::sign_out))
         .route("/contacts", get(contacts::get))
         .route("/contacts/{id}", get(contact::get))
         .route("/imports", get(imports::get))
@@ -117,8 +121,37 @@ pub(crate) fn router() -> Router<App> {
             "/settings/notifications/outbox/{id}/retry",
             post(notifications::outbox::retry),
         )
+        .merge(people_router())
         .route("/assets/{hash}/{name}", get(assets::get))
         .fallback(error::not_found)
         .layer(CsrfLayer::new().with_rejection_response(error::foreign_form))
         .layer(middleware::from_fn(frame::error_pages))
+}
+
+/// People: how they come in, their own accounts, who works here, and what they did.
+fn people_router() -> Router<App> {
+    Router::new()
+        .route("/sign-in", get(sign_in::get).post(sign_in::post))
+        .route("/sign-in/code", post(sign_in::code))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/join/{token}", get(join::get).post(join::post))
+        .route("/reset", get(reset::get).post(reset::post))
+        .route("/reset/{token}", get(reset::get_new).post(reset::post_new))
+        .route("/account", get(account::get))
+        .route("/account/name", post(account::set_name))
+        .route("/account/password", post(account::set_password))
+        .route(
+            "/account/second-factor",
+            get(account::get_factor).post(account::set_factor),
+        )
+        .route("/account/second-factor/off", post(account::remove_factor))
+        .route("/account/sessions/end", post(account::end_session))
+        .route("/account/sessions/end-others", post(account::end_others))
+        .route("/workspace", post(workspace::switch))
+        .route("/settings/people", get(people::get))
+        .route("/settings/people/invite", post(people::invite))
+        .route("/settings/people/uninvite", post(people::uninvite))
+        .route("/settings/people/role", post(people::set_role))
+        .route("/settings/people/remove", post(people::remove))
+        .route("/settings/audit", get(audit::get))
 }

@@ -1,20 +1,23 @@
 //! Sessions: who is signed in, told by a random token in a cookie of which we store only the SHA-256.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rollbook_store::accounts::{Role, User};
+use rollbook_store::sessions::{NewSession, Session, SignedIn};
 use rollbook_store::workspaces::Workspace;
-use rollbook_store::{StoreError, Timestamp};
+use rollbook_store::{StoreError, Timestamp, WorkspaceId};
 use tokio::sync::Semaphore;
 
 use crate::access;
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
+use crate::http::client;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::SeenPerson;
 use crate::http::pages::show::Zone;
@@ -25,6 +28,12 @@ const COOKIE_NAME: &str = "rollbook_session";
 
 /// How long a session lasts: two weeks.
 const SESSION_MILLIS: i64 = 14 * 24 * 60 * 60 * 1000;
+
+/// A session's use is written down at most this often, in milliseconds.
+const TOUCH_MILLIS: i64 = 60_000;
+
+/// The longest text about a browser that is kept.
+const MAX_DEVICE: usize = 300;
 
 /// How many passwords are checked at once: each takes 19 MiB and all of a core.
 const CHECKS_AT_ONCE: usize = 2;
@@ -37,23 +46,29 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Person {
     /// The account.
     pub(crate) user: User,
-    /// Their workspace.
+    /// What they may do in the workspace where they are.
+    pub(crate) role: Role,
+    /// The workspace where they are.
     pub(crate) workspace: Workspace,
+    /// Every workspace they belong to, by name.
+    pub(crate) workspaces: Vec<(WorkspaceId, String)>,
     /// The workspace's time zone.
     pub(crate) zone: Zone,
-    /// What is stored of the session's token.
-    token_hash: [u8; 32],
+    /// Their session.
+    pub(crate) session: Session,
+    sight: Sight,
+    address: String,
 }
 
 impl Person {
     /// How much they see.
-    pub(crate) fn sight(&self) -> Sight {
-        Sight::of(self.user.role)
+    pub(crate) fn sight(&self) -> &Sight {
+        &self.sight
     }
 
     /// Whether they may import files.
     pub(crate) fn may_import(&self) -> bool {
-        match self.user.role {
+        match self.role {
             Role::Importer | Role::Admin => true,
             Role::Viewer => false,
         }
@@ -61,7 +76,15 @@ impl Person {
 
     /// Whether they may change settings.
     pub(crate) fn may_administer(&self) -> bool {
-        self.user.role == Role::Admin
+        self.role == Role::Admin
+    }
+
+    /// How the audit names them.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            name: self.user.email.clone(),
+            address: self.address.clone(),
+        }
     }
 
     /// Refuses everybody who may not import.
@@ -86,8 +109,14 @@ impl Person {
 
     /// Whether the session goes on; streams that stay open ask again and again.
     pub(crate) async fn is_still_here(&self, app: &App) -> bool {
-        let user = app.store.session_user(self.token_hash, clock::now()).await;
-        matches!(user, Ok(Some(user)) if user.role == self.user.role)
+        let found = app
+            .store
+            .session(self.session.token_hash, clock::now())
+            .await;
+        matches!(
+            found,
+            Ok(Some(SignedIn { member, .. })) if member.role == self.role && member.workspace == self.workspace.id
+        )
     }
 }
 
@@ -123,19 +152,46 @@ async fn find_person(parts: &mut Parts, app: &App) -> Result<Option<Person>, Pag
         return Ok(None);
     };
     let token_hash = access::hash_secret(token);
-    let Some(user) = app.store.session_user(token_hash, clock::now()).await? else {
+    let now = clock::now();
+    let Some(found) = app.store.session(token_hash, now).await? else {
         return Ok(None);
     };
-    let workspaces = app.store.workspaces().await?;
-    let workspace = workspaces
+    let SignedIn {
+        member,
+        session,
+        memberships,
+    } = found;
+    let all = app.store.workspaces().await?;
+    let mut workspaces: Vec<(WorkspaceId, String)> = all
+        .iter()
+        .filter(|workspace| {
+            memberships
+                .iter()
+                .any(|membership| membership.workspace == workspace.id)
+        })
+        .map(|workspace| (workspace.id, workspace.settings.name.clone()))
+        .collect();
+    workspaces.sort_by_key(|(_, name)| name.to_lowercase());
+    let workspace = all
         .into_iter()
-        .find(|workspace| workspace.id == user.workspace)
+        .find(|workspace| workspace.id == member.workspace)
         .ok_or_else(|| StoreError::Missing("the workspace".to_owned()))?;
+    if now.0 - session.seen_at.0 >= TOUCH_MILLIS {
+        touch(app, token_hash, client::address(&parts.extensions), now);
+    }
+    let sight = match member.role {
+        Role::Viewer => Sight::masked(app.schema(member.workspace).await?.as_ref()),
+        Role::Importer | Role::Admin => Sight::Full,
+    };
     let person = Person {
+        sight,
+        address: client::address(&parts.extensions),
         zone: Zone::of(&workspace.settings),
-        user,
+        user: member.user,
+        role: member.role,
         workspace,
-        token_hash,
+        workspaces,
+        session,
     };
     if let Some(seen) = parts.extensions.get::<SeenPerson>() {
         seen.remember(&person);
@@ -143,48 +199,105 @@ async fn find_person(parts: &mut Parts, app: &App) -> Result<Option<Person>, Pag
     Ok(Some(person))
 }
 
+/// Writes down that a session is used, beside the request.
+fn touch(app: &App, token_hash: [u8; 32], address: String, now: Timestamp) {
+    let store = Arc::clone(&app.store);
+    tokio::spawn(async move {
+        if let Err(error) = store.touch_session(token_hash, &address, now).await {
+            tracing::warn!("the use of a session was not written down: {error}");
+        }
+    });
+}
+
+/// How many passwords are checked or hashed at once, in all.
+static TURNS: Semaphore = Semaphore::const_new(CHECKS_AT_ONCE);
+
 /// The account with this email and password. Takes the same time whether there is such an account or not.
 pub(crate) async fn check_password(
     app: &App,
     email: &str,
     password: &str,
 ) -> Result<Option<User>, PageError> {
-    static TURNS: Semaphore = Semaphore::const_new(CHECKS_AT_ONCE);
-    static NOBODY: LazyLock<String> =
-        LazyLock::new(|| access::hash_password(&access::new_token()).unwrap_or_default());
-
-    let turn = tokio::time::timeout(CHECK_PATIENCE, TURNS.acquire())
-        .await
-        .map_err(|_| PageError::Busy)?;
     let user = app
         .store
         .user_by_email(&email.trim().to_lowercase())
         .await?;
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let password = password.to_owned();
-    let right = tokio::task::spawn_blocking(move || {
-        // Held until the work is done, also when the caller has gone meanwhile.
-        let _turn = turn;
-        let known = hash.is_some();
-        // Without an account, only for the time it takes.
-        access::verify_password(&hash.unwrap_or_else(|| NOBODY.clone()), &password) && known
-    })
-    .await
-    .unwrap_or(false);
+    let right = is_password_of(user.as_ref(), password).await?;
     Ok(user.filter(|_| right))
 }
 
-/// Begins a session; the header sets its cookie.
+/// Whether a password is this person's. Takes the same time for nobody, and for somebody who has no password.
+pub(crate) async fn is_password_of(user: Option<&User>, password: &str) -> Result<bool, PageError> {
+    static NOBODY: LazyLock<String> =
+        LazyLock::new(|| access::hash_password(&access::new_token()).unwrap_or_default());
+
+    let hash = user
+        .map(|user| user.password_hash.clone())
+        .filter(|hash| !hash.is_empty());
+    let password = password.to_owned();
+    in_turn(move || {
+        let known = hash.is_some();
+        // Without a hash, only for the time it takes.
+        access::verify_password(&hash.unwrap_or_else(|| NOBODY.clone()), &password) && known
+    })
+    .await
+}
+
+/// The hash of a new password.
+pub(crate) async fn hash_password(password: &str) -> Result<String, PageError> {
+    let password = password.to_owned();
+    in_turn(move || access::hash_password(&password))
+        .await?
+        .map_err(|error| PageError::Broken(error.to_string()))
+}
+
+/// Does slow work on a thread of its own when it is its turn.
+async fn in_turn<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, PageError> {
+    let turn = tokio::time::timeout(CHECK_PATIENCE, TURNS.acquire())
+        .await
+        .map_err(|_| PageError::Busy)?;
+    let work = tokio::task::spawn_blocking(move || {
+        // Held until the work is done, also when the caller has gone meanwhile.
+        let _turn = turn;
+        work()
+    });
+    work.await
+        .map_err(|error| PageError::Broken(error.to_string()))
+}
+
+/// Begins a session for whoever sent a request; the header sets its cookie.
 pub(crate) async fn begin(
     app: &App,
     user: &User,
+    headers: &HeaderMap,
+    address: String,
 ) -> Result<[(HeaderName, HeaderValue); 1], StoreError> {
     let token = access::new_token();
     let now = clock::now();
-    let expires_at = Timestamp(now.0 + SESSION_MILLIS);
-    app.store
-        .add_session(access::hash_secret(&token), user.id, now, expires_at)
-        .await?;
+    let device = headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let session = NewSession {
+        token_hash: access::hash_secret(&token),
+        user: user.id,
+        address,
+        device: device.chars().take(MAX_DEVICE).collect(),
+        now,
+        expires_at: Timestamp(now.0 + SESSION_MILLIS),
+    };
+    let token_hash = session.token_hash;
+    let actor = Actor {
+        name: user.email.clone(),
+        address: session.address.clone(),
+    };
+    app.store.add_session(session).await?;
+    if let Some(begun) = app.store.session(token_hash, now).await? {
+        app.audit(begun.member.workspace, &actor, Act::SignedIn, "")
+            .await?;
+    }
     Ok([(SET_COOKIE, cookie(app, &token, SESSION_MILLIS / 1000))])
 }
 

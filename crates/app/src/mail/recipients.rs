@@ -21,10 +21,13 @@ pub(crate) async fn of_import(
 ) -> Result<Vec<String>, StoreError> {
     let mut recipients = settings.recipients_of(import.source);
     if settings.to_uploader && import.created_by.contains('@') {
-        let user = app.store.user_by_email(&import.created_by).await?;
+        let memberships = match app.store.user_by_email(&import.created_by).await? {
+            Some(user) => app.store.memberships(user.id).await?,
+            None => Vec::new(),
+        };
         // The report shows values and brings rows: not for somebody who may only see masked ones by now.
-        let may_see = user.is_some_and(|user| match user.role {
-            Role::Importer | Role::Admin => user.workspace == import.workspace,
+        let may_see = memberships.iter().any(|membership| match membership.role {
+            Role::Importer | Role::Admin => membership.workspace == import.workspace,
             Role::Viewer => false,
         });
         if may_see {

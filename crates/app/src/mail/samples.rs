@@ -2,6 +2,8 @@
 
 use crate::mail::alert::Alert;
 use crate::mail::import_report::{ImportReport, Outcome};
+use crate::mail::invitation::Invitation;
+use crate::mail::password_reset::PasswordReset;
 use crate::mail::problems::{Group, Groups};
 use crate::mail::source_digest::{Part, SourceDigest};
 use crate::mail::test_mail::TestMail;
@@ -55,6 +57,25 @@ fn report(outcome: Outcome, whole: bool) -> Mail {
     report.mail().unwrap()
 }
 
+fn invitation() -> Mail {
+    let mail = Invitation {
+        letter: letter(false),
+        by: hostile(),
+        role: "viewer",
+        url: hostile(),
+    };
+    mail.mail().unwrap()
+}
+
+fn password_reset() -> Mail {
+    let mail = PasswordReset {
+        letter: letter(false),
+        email: hostile(),
+        url: hostile(),
+    };
+    mail.mail().unwrap()
+}
+
 /// Every mail with its name, in every form.
 fn all() -> Vec<(&'static str, Mail)> {
     let rows = || "3 rows".to_owned();
@@ -98,6 +119,8 @@ fn all() -> Vec<(&'static str, Mail)> {
         ("alert of failures", alert(groups()).mail().unwrap()),
         ("alert of silence", alert(Groups::default()).mail().unwrap()),
         ("test", test.mail().unwrap()),
+        ("invitation", invitation()),
+        ("password reset", password_reset()),
     ]
 }
 

@@ -175,5 +175,85 @@ fn people_are_added_changed_and_removed() {
     workspace
         .run_with(&short, b"short\n")
         .code(2)
-        .says(&["10 characters"]);
+        .says(&["12 characters"]);
+}
+
+#[test]
+fn commands_work_in_the_workspace_that_is_named() {
+    let folder = Workspace::new();
+    folder.run(&["workspace", "set", "--name", "Hotel"]).code(0);
+    folder
+        .run(&[
+            "workspace",
+            "add",
+            "Clinic",
+            "--region",
+            "DE",
+            "--time-zone",
+            "Europe/Berlin",
+        ])
+        .code(0)
+        .says(&["rollbook user add", "--workspace \"Clinic\""]);
+    folder
+        .run(&["workspace", "add", "CLINIC"])
+        .code(2)
+        .says(&["exists already"]);
+    let listed = folder
+        .run(&["workspace", "list", "--json"])
+        .code(0)
+        .json_lines();
+    assert_eq!(of(&listed, "name", "Clinic")["region"], "DE");
+    assert_eq!(listed.len(), 2);
+
+    folder
+        .run(&["source", "list"])
+        .code(2)
+        .says(&["`Hotel`, `Clinic`", "--workspace"]);
+    folder
+        .run(&["source", "list", "--workspace", "Spa"])
+        .code(2)
+        .says(&["`Spa`", "`Hotel`, `Clinic`"]);
+    folder
+        .run(&["source", "add", "desk", "--workspace", "clinic"])
+        .code(0);
+    let sources = |workspace: &str| {
+        folder
+            .run(&["source", "list", "--json", "--workspace", workspace])
+            .code(0)
+            .json_lines()
+            .len()
+    };
+    assert_eq!((sources("Hotel"), sources("Clinic")), (1, 2));
+
+    let add = |workspace: &str, role: &str| {
+        folder.run(&[
+            "user",
+            "add",
+            "a@example.com",
+            "--role",
+            role,
+            "--workspace",
+            workspace,
+        ])
+    };
+    assert!(!add("Hotel", "admin").code(0).out.is_empty());
+    assert_eq!(
+        add("Clinic", "viewer")
+            .code(0)
+            .says(&["has an account"])
+            .out,
+        ""
+    );
+    add("Clinic", "viewer").code(2);
+    let people = folder
+        .run(&["user", "list", "--json", "--workspace", "Clinic"])
+        .json_lines();
+    assert_eq!(of(&people, "email", "a@example.com")["role"], "viewer");
+    folder
+        .run(&["user", "remove", "a@example.com", "--workspace", "Clinic"])
+        .code(0);
+    let people = folder
+        .run(&["user", "list", "--json", "--workspace", "Hotel"])
+        .json_lines();
+    assert_eq!(of(&people, "email", "a@example.com")["role"], "admin");
 }

@@ -16,10 +16,11 @@ const STEP: u64 = 1_000;
 fn edits_hold_through_a_kill() {
     let place = Place::new();
     place.run(&["source", "list"]); // Makes the workspace.
-    let rows: String = (1..=ROWS)
-        .map(|row| format!("N{row},e{row}@example.com\n"))
+    let lines: Vec<String> = (1..=ROWS)
+        .map(|row| format!("N{row},e{row}@example.com"))
         .collect();
-    let file = place.write("guests.csv", format!("Name,Email\n{rows}").as_bytes());
+    let content = format!("Name,Email\n{}\n", lines.join("\n"));
+    let file = place.write("guests.csv", content.as_bytes());
     let api = Api::of(&place);
     let server = place.serve();
     let id = api.take_in(&server, &file, "false");

@@ -8,9 +8,11 @@
 
 mod acceptance;
 mod access;
+mod audit;
 mod batches;
 mod beside;
 mod contacts;
+mod crossing;
 mod fields;
 mod history;
 mod idempotency;
@@ -19,6 +21,8 @@ mod json_bodies;
 mod log;
 mod mail;
 mod mapping;
+mod masking;
+mod people;
 mod records;
 mod replays;
 mod review;

@@ -29,6 +29,29 @@ pub(crate) struct Caller {
     http: Client,
 }
 
+/// Somebody with a browser.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    url: String,
+    http: Client,
+}
+
+impl Visitor {
+    /// A request that is not sent yet.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.http
+            .request(method.parse().unwrap(), format!("{}{path}", self.url))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        answer(self.request("GET", path))
+    }
+
+    pub(crate) fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        answer(with_form(self.request("POST", path), form))
+    }
+}
+
 /// What was answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -69,6 +92,11 @@ impl Server {
         self.caller(Some(&self.admin))
     }
 
+    /// The key that may do everything.
+    pub(crate) fn admin_key(&self) -> &str {
+        &self.admin
+    }
+
     /// A caller without a key.
     pub(crate) fn nobody(&self) -> Caller {
         self.caller(None)
@@ -107,6 +135,49 @@ impl Server {
     /// Runs another command on the same database.
     pub(crate) fn rollbook(&self, arguments: &[&str]) -> String {
         run(&self.folder, arguments)
+    }
+
+    /// The address, without a path.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A browser of its own in which nobody is signed in.
+    pub(crate) fn visitor(&self) -> Visitor {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder()
+            .timeout(LIMIT)
+            .cookie_store(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        Visitor {
+            url: self.url.clone(),
+            http,
+        }
+    }
+
+    /// Signs somebody in.
+    pub(crate) fn sign_in(&self, email: &str, password: &str) -> Visitor {
+        let visitor = self.visitor();
+        let answer = visitor.post("/sign-in", &[("email", email), ("password", password)]);
+        assert_eq!(answer.status, 303, "{answer:?}");
+        visitor
+    }
+
+    /// Adds somebody to a workspace and signs them in.
+    pub(crate) fn person(&self, workspace: &str, email: &str, role: &str) -> Visitor {
+        let add = [
+            "user",
+            "add",
+            email,
+            "--role",
+            role,
+            "--workspace",
+            workspace,
+        ];
+        let password = self.rollbook(&add);
+        self.sign_in(email, &password)
     }
 
     /// `127.0.0.1:PORT`.
@@ -210,6 +281,22 @@ impl Answer {
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"));
         problem
     }
+}
+
+/// A request as a form sends it.
+pub(crate) fn with_form(request: RequestBuilder, form: &[(&str, &str)]) -> RequestBuilder {
+    let escaped = |text: &str| -> String {
+        let escape = |byte: u8| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        };
+        text.bytes().map(escape).collect()
+    };
+    let pairs = form.iter();
+    let pairs = pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+    request
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(pairs.collect::<Vec<_>>().join("&"))
 }
 
 /// Sends a request and reads the whole answer.

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::identifiers::Identifiers;
 use super::{Sqlite, counted, pack};
 use crate::contacts::{ContactFilter, ContactPage, Contacts, StoredContact};
+use crate::log::Reach;
 use crate::{Store, StoreError, Timestamp, WorkspaceId};
 
 /// A contact's place in the table, `workspace << 40 | number`: a workspace's contacts lie together in order of their
@@ -354,10 +355,19 @@ fn blob<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a [u8], Store
         .map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
+/// Where [`Reach::NamesAndIds`] looks.
+const NAMES_AND_IDS: [FieldId; 4] = [
+    FieldId::EXTERNAL_ID,
+    FieldId::NAME,
+    FieldId::FIRST_NAME,
+    FieldId::LAST_NAME,
+];
+
 /// What a list of contacts is searched for, made ready for a million of them.
 struct Search {
     text: Option<Finder<'static>>,
     phone_digits: Option<Finder<'static>>,
+    reach: Reach,
     lower: Vec<u8>,
     digits: Vec<u8>,
 }
@@ -371,7 +381,8 @@ impl Search {
         let phone_digits = filter.phone_digits.clone().and_then(finder);
         (text.is_some() || phone_digits.is_some()).then(|| Search {
             text,
-            phone_digits,
+            phone_digits: phone_digits.filter(|_| filter.reach == Reach::Everything),
+            reach: filter.reach,
             lower: Vec::new(),
             digits: Vec::new(),
         })
@@ -388,7 +399,9 @@ impl Search {
     }
 
     fn text_matches(&mut self, id: ContactId, data: &[u8]) -> Result<bool, StoreError> {
-        let Search { text, lower, .. } = self;
+        let Search {
+            text, lower, reach, ..
+        } = self;
         let Some(text) = text else {
             return Ok(false);
         };
@@ -399,7 +412,10 @@ impl Search {
         if data.is_ascii() && text.find(lower).is_none() {
             return Ok(false);
         }
-        pack::any_text(id, data, |_, value| {
+        pack::any_text(id, data, |field, value| {
+            if *reach == Reach::NamesAndIds && !NAMES_AND_IDS.contains(&field) {
+                return false;
+            }
             if value.is_ascii() {
                 lower.clear();
                 lower.extend_from_slice(value);

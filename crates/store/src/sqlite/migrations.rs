@@ -18,6 +18,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0008_outbox.sql"),
     include_str!("../../migrations/sqlite/0009_import_drift.sql"),
     include_str!("../../migrations/sqlite/0010_mapping_profiles.sql"),
+    include_str!("../../migrations/sqlite/0011_memberships.sql"),
+    include_str!("../../migrations/sqlite/0012_audit.sql"),
+    include_str!("../../migrations/sqlite/0013_people.sql"),
 ];
 
 /// Marks a file as Rollbook's: "RLBK".

@@ -15,29 +15,7 @@ use crate::{StoreError, Timestamp, WorkspaceId};
 #[async_trait]
 impl Workspaces for Sqlite {
     async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
-        self.readers
-            .read(|connection| {
-                let mut statement = connection.prepare_cached(
-                    "SELECT id, settings, created_at
-                     FROM workspace
-                     ORDER BY id",
-                )?;
-                let rows = statement.query_map([], |row| {
-                    Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
-                })?;
-                rows.map(|row| {
-                    let (id, settings, created_at) = row?;
-                    Ok(Workspace {
-                        id: WorkspaceId(id),
-                        settings: serde_json::from_str(&settings).map_err(|error| {
-                            StoreError::Damaged(format!("settings of workspace {id}: {error}"))
-                        })?,
-                        created_at: Timestamp(created_at),
-                    })
-                })
-                .collect()
-            })
-            .await
+        self.readers.read(all).await
     }
 
     async fn add_workspace(
@@ -47,6 +25,7 @@ impl Workspaces for Sqlite {
     ) -> Result<Workspace, StoreError> {
         self.writer
             .write(move |writing| {
+                check_name(&writing.tx, None, &settings.name)?;
                 let id = writing
                     .tx
                     .prepare_cached(
@@ -73,6 +52,8 @@ impl Workspaces for Sqlite {
     ) -> Result<(), StoreError> {
         self.writer
             .write(move |writing| {
+                check_workspace(&writing.tx, id)?;
+                check_name(&writing.tx, Some(id), &settings.name)?;
                 let rows = writing
                     .tx
                     .prepare_cached("UPDATE workspace SET settings = ?2 WHERE id = ?1")?
@@ -100,6 +81,44 @@ impl Workspaces for Sqlite {
             .write(move |writing| add_field(&writing.tx, workspace, &key, &label, &kind))
             .await
     }
+}
+
+fn all(connection: &Connection) -> Result<Vec<Workspace>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, settings, created_at
+         FROM workspace
+         ORDER BY id",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
+    })?;
+    rows.map(|row| {
+        let (id, settings, created_at) = row?;
+        Ok(Workspace {
+            id: WorkspaceId(id),
+            settings: serde_json::from_str(&settings).map_err(|error| {
+                StoreError::Damaged(format!("settings of workspace {id}: {error}"))
+            })?,
+            created_at: Timestamp(created_at),
+        })
+    })
+    .collect()
+}
+
+/// Refuses a name that another workspace has: people tell workspaces by their names.
+fn check_name(
+    connection: &Connection,
+    own: Option<WorkspaceId>,
+    name: &str,
+) -> Result<(), StoreError> {
+    let wanted = name.to_lowercase();
+    let used = all(connection)?.into_iter().any(|workspace| {
+        Some(workspace.id) != own && workspace.settings.name.to_lowercase() == wanted
+    });
+    if used {
+        return Err(StoreError::Exists(format!("workspace `{name}`")));
+    }
+    Ok(())
 }
 
 /// The source of uploaded files, which every workspace has.

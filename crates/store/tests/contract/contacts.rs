@@ -1,6 +1,7 @@
 use rollbook_engine::contact::{ContactId, Identifier};
 use rollbook_engine::schema::FieldId;
 use rollbook_store::contacts::{ContactFilter, ContactPage};
+use rollbook_store::log::Reach;
 use rollbook_store::{Timestamp, WorkspaceId};
 
 use crate::harness::{Desk, candidate, delivery, guest, on_every_store, settings};
@@ -184,8 +185,15 @@ async fn digits_are_found_in_phones_only_beside_the_text() {
         let either = ContactFilter {
             text: Some("30123456".to_owned()),
             phone_digits: Some("999".to_owned()),
+            ..ContactFilter::default()
         };
-        assert_eq!(list(&desk, either).await, [3, 2, 1]);
+        assert_eq!(list(&desk, either.clone()).await, [3, 2, 1]);
+        let masked = |filter| ContactFilter {
+            reach: Reach::NamesAndIds,
+            ..filter
+        };
+        assert_eq!(list(&desk, masked(either)).await, [2], "its External ID");
+        assert_eq!(list(&desk, masked(digits("30123"))).await, [0; 0]);
     })
     .await;
 }

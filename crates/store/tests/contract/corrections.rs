@@ -40,7 +40,7 @@ async fn an_erased_person_is_in_no_attempt_and_every_count_stays() {
         let about = |text: &str| LogFilter {
             search: Some(Search {
                 text: text.to_owned(),
-                phone_digits: None,
+                ..Search::default()
             }),
             ..LogFilter::default()
         };

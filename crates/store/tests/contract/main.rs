@@ -5,6 +5,7 @@
 )]
 
 mod accounts;
+mod audit;
 mod commit;
 mod contacts;
 mod corrections;
@@ -12,6 +13,7 @@ mod edits;
 mod harness;
 mod idempotency;
 mod imports;
+mod invitations;
 mod large;
 mod model;
 mod opening;

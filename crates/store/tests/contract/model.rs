@@ -273,8 +273,9 @@ async fn compare(desks: &[Desk; 2], stream: &Stream) -> Result<(), TestCaseError
 
 async fn fresh_desks(database: &Database) -> [Desk; 2] {
     let store = database.open().await;
+    let name = format!("Hotel {}", store.workspaces().await.unwrap().len());
     let workspace = store
-        .add_workspace(settings("Hotel"), Timestamp(1))
+        .add_workspace(settings(&name), Timestamp(1))
         .await
         .unwrap();
     let desk = Desk::of(store, workspace.id).await;

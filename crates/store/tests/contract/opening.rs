@@ -1,3 +1,4 @@
+use rollbook_store::accounts::Role;
 use rollbook_store::contacts::ContactFilter;
 use rollbook_store::{StoreError, Timestamp};
 
@@ -135,4 +136,44 @@ async fn a_damaged_file_is_an_error_and_no_panic() {
         assert!(matches!(error, Err(StoreError::Damaged(_))), "{error:?}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn people_of_one_workspace_become_its_members_and_stay_signed_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    for migration in [
+        include_str!("../../migrations/sqlite/0001_init.sql"),
+        include_str!("../../migrations/sqlite/0002_log.sql"),
+        include_str!("../../migrations/sqlite/0003_identifier_segments.sql"),
+        include_str!("../../migrations/sqlite/0004_import_kinds.sql"),
+    ] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.execute_batch(
+        r#"INSERT INTO workspace (settings, created_at)
+           VALUES ('{"name":"Hotel","time_zone":"UTC","region":null,"date_order":null}', 1);
+           INSERT INTO user (workspace, email, name, role, password_hash, created_at)
+           VALUES (1, 'a@example.com', 'A', 'importer', 'x', 5);
+           INSERT INTO session VALUES (zeroblob(32), 1, 20), (x'01', 7, 20);
+           PRAGMA application_id = 0x524c424b;
+           PRAGMA user_version = 4;"#,
+    )
+    .unwrap();
+    drop(old);
+    let store = rollbook_store::open(path.to_str().unwrap()).await.unwrap();
+    let workspace = store.workspaces().await.unwrap()[0].id;
+    let people = store.users(workspace).await.unwrap();
+    assert_eq!(people.len(), 1);
+    assert_eq!(
+        (people[0].role, people[0].joined_at),
+        (Role::Importer, Timestamp(5))
+    );
+    let found = store
+        .session([0; 32], Timestamp(10))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.member, people[0]);
 }

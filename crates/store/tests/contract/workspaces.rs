@@ -135,3 +135,21 @@ async fn the_key_of_a_field_is_used_once_in_a_workspace() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn workspaces_are_told_apart_by_their_names() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let add = async |name| desk.store.add_workspace(settings(name), Timestamp(1)).await;
+        let clinic = add("Clinic").await.unwrap();
+        assert!(exists_already(add("CLINIC").await));
+        let rename = async |name| {
+            desk.store
+                .set_workspace_settings(clinic.id, settings(name))
+                .await
+        };
+        assert!(exists_already(rename("hotel astoria").await));
+        rename("clinic").await.unwrap();
+    })
+    .await;
+}

@@ -8,6 +8,7 @@ use rollbook_engine::contact::ContactId;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::audit::Act;
 use crate::contact_export;
 use crate::http::api::logs::{FormatParams, PageParams};
 use crate::http::api::params::Params;
@@ -137,6 +138,10 @@ pub(crate) async fn export(
     let workspace = administrator.workspace();
     let schema = api.app.schema(workspace).await?;
     let filter = contact_filter(q.as_deref().unwrap_or_default());
+    let actor = administrator.actor();
+    api.app
+        .audit(workspace, &actor, Act::ExportedContacts, format.key())
+        .await?;
     let contacts = contact_export::contacts(api.app, workspace, schema, filter, format);
     Ok(download("contacts", format, contacts))
 }

@@ -18,7 +18,7 @@ use crate::http::error::{Kind, ProblemSchema};
 const KEY: &str = "key";
 
 /// What the endpoints are about, in the order in which they are read.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     (
         "Records",
         "Deliver contacts from another system. Every record becomes one attempt in the Contact Import Log.",
@@ -36,6 +36,7 @@ const TAGS: [(&str, &str); 8] = [
     ("Keys", "Who may call this API."),
     ("Fields", "What a contact can have."),
     ("Mail", "Who is told by mail, and what became of the mails."),
+    ("Audit", "Who did what, and when."),
 ];
 
 const ABOUT: &str = "\
@@ -217,6 +218,7 @@ mod tests {
             "post /notifications/test",
             "get /outbox",
             "post /outbox/{id}/retry",
+            "get /audit",
         ];
         let expected: HashSet<String> = expected.into_iter().map(str::to_owned).collect();
         assert_eq!(described, expected);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::http::api::Api;
 use crate::http::api::body::Settings;
 use crate::http::auth::{Administrator, Caller};
@@ -285,7 +286,13 @@ pub(crate) async fn add(
     administrator: Administrator,
     Settings(new): Settings<NewFieldJson>,
 ) -> Result<impl IntoResponse, Problem> {
-    let field = make_field(&api.app, administrator.workspace(), &new).await?;
+    let field = make_field(
+        &api.app,
+        administrator.workspace(),
+        &administrator.actor(),
+        &new,
+    )
+    .await?;
     Ok((StatusCode::CREATED, Json(FieldJson::of(&field))))
 }
 
@@ -293,6 +300,7 @@ pub(crate) async fn add(
 pub(crate) async fn make_field(
     app: &App,
     workspace: WorkspaceId,
+    actor: &Actor,
     new: &NewFieldJson,
 ) -> Result<FieldDef, Problem> {
     let kind = new.kind()?;
@@ -304,10 +312,13 @@ pub(crate) async fn make_field(
         ));
     }
     let label = new.label.trim();
-    Ok(app
+    let field = app
         .store
         .add_field(workspace, &new.key, label, kind)
-        .await?)
+        .await?;
+    app.audit(workspace, actor, Act::AddedField, &field.key)
+        .await?;
+    Ok(field)
 }
 
 #[cfg(test)]

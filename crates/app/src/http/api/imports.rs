@@ -24,6 +24,7 @@ use tokio::io::AsyncWriteExt;
 use utoipa::ToSchema;
 
 use crate::access::checked_region;
+use crate::audit::Act;
 use crate::clock;
 use crate::export::Format;
 use crate::http::api::Api;
@@ -572,6 +573,15 @@ pub(crate) async fn failed_rows(
             "the import has not begun, or its records were no rows of one file; look at its failures in the log",
         )
     })?;
+    let about = format!("import {id}");
+    api.app
+        .audit(
+            caller.workspace(),
+            &caller.actor(),
+            Act::ExportedFailedRows,
+            &about,
+        )
+        .await?;
     let rows = stream::try_unfold((api.app, rows), |(app, mut rows)| async move {
         let some = rows.next(&app).await?;
         Ok::<_, StoreError>(some.map(|some| (Bytes::from(some), (app, rows))))

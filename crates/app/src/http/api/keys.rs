@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::create_key;
+use crate::audit::Act;
 use crate::clock;
 use crate::http::api::Api;
 use crate::http::api::body::Settings;
@@ -161,6 +162,10 @@ pub(crate) async fn add(
         }
     };
     let (key, secret) = create_key(&api.app, workspace, source, name).await?;
+    let about = format!("key {} ({}…)", key.name, key.prefix);
+    api.app
+        .audit(workspace, &administrator.actor(), Act::AddedKey, &about)
+        .await?;
     let key = KeyJson::of(key, &SourceNames::of(&sources));
     Ok((StatusCode::CREATED, Json(KeyWithSecretJson { key, secret })))
 }
@@ -191,14 +196,19 @@ pub(crate) async fn revoke(
         .find(|key| key.id == key_id)
         .ok_or_else(unknown)?;
     let names = SourceNames::of(&api.app.store.sources(workspace).await?);
-    let key = match key.revoked_at {
-        Some(_) => key,
-        None => {
-            api.app
-                .store
-                .revoke_key(workspace, key_id, clock::now())
-                .await?
-        }
+    let key = if key.revoked_at.is_some() {
+        key
+    } else {
+        let about = format!("key {} ({}…)", key.name, key.prefix);
+        let key = api
+            .app
+            .store
+            .revoke_key(workspace, key_id, clock::now())
+            .await?;
+        api.app
+            .audit(workspace, &administrator.actor(), Act::RevokedKey, &about)
+            .await?;
+        key
     };
     api.directory.forget();
     Ok(Json(KeyJson::of(key, &names)))

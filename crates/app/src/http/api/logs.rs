@@ -16,6 +16,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::audit::Act;
 use crate::clock;
 use crate::export::{self, Format};
 use crate::http::api::params::Params;
@@ -360,6 +361,10 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<AttemptWithPayloadJson>, Problem> {
     let (attempt, payload) = find(&api, &caller, &id).await?;
+    let about = format!("attempt {}", attempt.id);
+    api.app
+        .audit(caller.workspace(), &caller.actor(), Act::SawPayload, &about)
+        .await?;
     let replays = api.app.store.replays(caller.workspace(), attempt.id);
     let replays = replays.await?;
     let sources = api.sources(&caller).await?;
@@ -487,6 +492,9 @@ pub(crate) async fn export(
     let filter = filter.filter(&caller, &sources)?;
     let workspace = caller.workspace();
     let sources = api.app.store.sources(workspace).await?;
+    api.app
+        .audit(workspace, &caller.actor(), Act::ExportedLog, format.key())
+        .await?;
     let attempts = export::attempts(api.app, workspace, &sources, filter, format, Sight::Full);
     Ok(download("contact-import-log", format, attempts))
 }

@@ -12,6 +12,7 @@ use rollbook_store::sources::Source;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::audit::Act;
 use crate::clock;
 use crate::http::api::Api;
 use crate::http::api::body::Settings;
@@ -406,6 +407,14 @@ pub(crate) async fn set(
     api.app
         .store
         .set_notification_settings(workspace, settings.clone())
+        .await?;
+    api.app
+        .audit(
+            workspace,
+            &administrator.actor(),
+            Act::ChangedSetting,
+            "notifications",
+        )
         .await?;
     Ok(Json(NotificationsJson::of(&settings, &sources)))
 }

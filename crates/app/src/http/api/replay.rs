@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::audit::Act;
 use crate::http::api::imports::mapping_of;
 use crate::http::api::logs::LogParams;
 use crate::http::api::params::Params;
@@ -85,6 +86,10 @@ pub(crate) async fn one(
     let (attempt, payload) = logs::find(&api, &caller, &id).await?;
     let edit = edit.read(&payload.content_type)?;
     let ready = replay::read(&api.app, caller.workspace(), &attempt, payload, edit).await?;
+    let about = format!("attempt {}", attempt.id);
+    api.app
+        .audit(caller.workspace(), &caller.actor(), Act::Replayed, &about)
+        .await?;
     let attempt = replay::commit(&api.app, ready).await?;
     let location = match (attempt.action, attempt.contact) {
         (Some(Action::Created), Some(id)) => Some(format!("/api/v1/contacts/{id}")),
@@ -326,6 +331,10 @@ pub(crate) async fn all(
             ),
         ));
     }
+    let about = format!("{} attempts", found.records());
+    api.app
+        .audit(caller.workspace(), &caller.actor(), Act::Replayed, &about)
+        .await?;
     let imports = all::create(&api.app, caller.workspace(), &wish, &found, caller.name()).await?;
     let imports = imports.iter();
     let json = ReplaysJson {

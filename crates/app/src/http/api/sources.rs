@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::{SourceError, add_source, check_source_name, checked_region};
+use crate::audit::Act;
 use crate::http::api::Api;
 use crate::http::api::body::Settings;
 use crate::http::auth::Administrator;
@@ -278,6 +279,10 @@ pub(crate) async fn add(
             .await?;
     }
     api.directory.forget();
+    let about = &source.settings.name;
+    api.app
+        .audit(workspace, &administrator.actor(), Act::AddedSource, about)
+        .await?;
     let location = format!("/api/v1/sources/{}", source.settings.name);
     Ok((
         StatusCode::CREATED,
@@ -335,6 +340,9 @@ pub(crate) async fn change(
             .await?;
     }
     api.directory.forget();
+    api.app
+        .audit(workspace, &administrator.actor(), Act::ChangedSource, &name)
+        .await?;
     let source = get(&api, workspace, &name).await?;
     Ok(Json(SourceJson::of(source)))
 }

@@ -8,6 +8,7 @@ use rollbook_engine::issue::Issue;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::audit::Act;
 use crate::http::api::Api;
 use crate::http::api::imports::{get, json};
 use crate::http::auth::Caller;
@@ -142,6 +143,10 @@ pub(crate) async fn start(
 ) -> Result<Response, Problem> {
     let import = get(&api, &caller, &id).await?;
     let undo = undo::start(&api.app, &import, caller.name()).await?;
+    let about = format!("import {}, {}", import.id, import.file_name);
+    api.app
+        .audit(caller.workspace(), &caller.actor(), Act::Undid, &about)
+        .await?;
     let location = format!("/api/v1/imports/{}", undo.id);
     Ok((
         StatusCode::ACCEPTED,

@@ -15,6 +15,7 @@ use rollbook_store::log::{Attempt, AttemptId};
 use serde::Deserialize;
 
 use crate::app::App;
+use crate::audit::Act;
 use crate::http::pages::attempt::payload::{Formatted, PayloadView};
 use crate::http::pages::attempt::replay::ReplayForm;
 use crate::http::pages::error::PageError;
@@ -147,6 +148,11 @@ async fn view(
     let names = Names::load(app, person, &sources, std::slice::from_ref(&attempt)).await?;
     let replay = ReplayForm::of(app, person, &attempt, &payload).await?;
     let payload = person.sight().payload(payload);
+    if payload.is_some() {
+        let about = format!("attempt {}", attempt.id);
+        app.audit(workspace, &person.actor(), Act::SawPayload, &about)
+            .await?;
+    }
     let payload = payload.map(|payload| PayloadView::of(&payload, options.as_ref()));
     let source = sources.iter().find(|source| source.id == attempt.source);
     let source_name = source.map(|source| source.settings.name.clone());

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use rollbook_engine::contact::{ContactId, Value};
-use rollbook_engine::field::phone::search_digits;
 use rollbook_engine::schema::FieldId;
 use rollbook_store::contacts::{ContactFilter, StoredContact};
 use serde::Deserialize;
@@ -15,6 +14,7 @@ use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::show::{When, counted, encode, phone};
 use crate::http::pages::teach::Teach;
 use crate::http::session::Person;
+use crate::search::contact_filter;
 
 /// How many contacts a page shows.
 const PAGE: u16 = 50;
@@ -26,6 +26,8 @@ pub(crate) struct ContactsPage {
     pub(crate) frame: Frame,
     pub(crate) total: String,
     pub(crate) search: String,
+    /// What can be searched for.
+    pub(crate) search_in: &'static str,
     pub(crate) rows: Vec<ContactRow>,
     pub(crate) more: Option<String>,
     /// Whether this is not the first page.
@@ -65,8 +67,8 @@ pub(super) async fn get(
     let workspace = person.workspace.id;
     let search = query.q.trim().to_owned();
     let filter = ContactFilter {
-        text: (!search.is_empty()).then(|| search.clone()),
-        phone_digits: search_digits(&search),
+        reach: person.sight().reach(),
+        ..contact_filter(&search)
     };
     let before = query.before.parse().ok().map(ContactId);
     let found = app.store.contacts(workspace, filter, before, PAGE).await?;
@@ -88,6 +90,9 @@ pub(super) async fn get(
             .map(|contact| row(contact, &person))
             .collect(),
         search,
+        search_in: person
+            .sight()
+            .search_in("Name, phone in any format, email, ID"),
         more,
         later: before.is_some(),
         teach: (total == 0).then(|| Teach::new(&app, &person)),

@@ -8,6 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use rollbook_store::accounts::Role;
 
 use crate::http::pages::error::{ErrorPage, PageError, Trouble};
 use crate::http::session::Person;
@@ -25,6 +26,12 @@ pub(crate) enum Section {
     Sources,
     /// Admin Settings > Notifications.
     Notifications,
+    /// Admin Settings > People.
+    People,
+    /// Admin Settings > Audit.
+    Audit,
+    /// The person's own account.
+    Account,
     /// None of them.
     Elsewhere,
 }
@@ -36,10 +43,30 @@ pub(crate) struct Frame {
     pub(crate) section: Section,
     /// The workspace's name; empty if nobody is signed in.
     pub(crate) workspace: String,
+    /// The workspaces to switch to; empty if there is no other.
+    pub(crate) others: Vec<OtherWorkspace>,
     /// The person's name; empty if nobody is signed in.
     pub(crate) person: String,
     /// Their role.
     pub(crate) role: &'static str,
+}
+
+/// A workspace to switch to.
+#[derive(Debug, Clone)]
+pub(crate) struct OtherWorkspace {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+}
+
+fn others(person: &Person) -> Vec<OtherWorkspace> {
+    let others = person.workspaces.iter();
+    others
+        .filter(|(id, _)| *id != person.workspace.id)
+        .map(|(id, name)| OtherWorkspace {
+            id: id.0,
+            name: name.clone(),
+        })
+        .collect()
 }
 
 impl Frame {
@@ -54,7 +81,8 @@ impl Frame {
             } else {
                 user.name.clone()
             },
-            role: user.role.key(),
+            role: person.role.key(),
+            others: others(person),
         }
     }
 
@@ -63,6 +91,7 @@ impl Frame {
         Frame {
             section: Section::Elsewhere,
             workspace: String::new(),
+            others: Vec::new(),
             person: String::new(),
             role: "",
         }
@@ -73,6 +102,11 @@ impl Frame {
         !self.person.is_empty()
     }
 
+    /// Whether the person may change settings.
+    pub(crate) fn may_administer(&self) -> bool {
+        self.role == Role::Admin.key()
+    }
+
     /// The attribute that marks the current part of the navigation.
     pub(crate) fn is(&self, section: &str) -> bool {
         let here = match self.section {
@@ -81,6 +115,9 @@ impl Frame {
             Section::Logs => "logs",
             Section::Sources => "sources",
             Section::Notifications => "notifications",
+            Section::People => "people",
+            Section::Audit => "audit",
+            Section::Account => "account",
             Section::Elsewhere => "",
         };
         here == section

@@ -47,6 +47,8 @@ pub(crate) struct LogPage {
     pub(crate) tabs: Vec<Tab>,
     pub(crate) histogram: Histogram,
     pub(crate) search: String,
+    /// What can be searched for.
+    pub(crate) search_in: &'static str,
     pub(crate) hidden: Vec<(&'static str, String)>,
     pub(crate) sources: Vec<Choice>,
     pub(crate) actions: Vec<Choice>,
@@ -130,7 +132,7 @@ pub(super) async fn get(
     let workspace = person.workspace.id;
     let now = clock::now();
     let sources = app.store.sources(workspace).await?;
-    let view = query.read(&sources, &person.zone);
+    let view = query.read(&sources, &person.zone, person.sight());
     let span = view.range.span(now);
     let filter = within(&view, span);
     // Before the rows: what comes in between is then sent once more by the live stream instead of never.
@@ -185,6 +187,7 @@ pub(super) async fn get(
         tabs: tabs(&query, &summary),
         histogram: histogram::draw(&summary.histogram, span, &person.zone, view.range.is_open()),
         search: query.q.clone(),
+        search_in: person.sight().search_in("Phone, email, name, ID, payload"),
         hidden: query.hidden(&["q", "source", "action", "matched_on"]),
         sources: source_choices(&query, &sources),
         actions: choices(

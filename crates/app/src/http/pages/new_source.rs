@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::access::{self, SourceError};
 use crate::app::App;
+use crate::audit::Act;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page, page_with};
 use crate::http::pages::show::sentence;
@@ -74,6 +75,14 @@ pub(super) async fn post(
     let mut page = new_source_page(&person, form.clone());
     match added.await {
         Ok(source) => {
+            let about = &source.settings.name;
+            app.audit(
+                person.workspace.id,
+                &person.actor(),
+                Act::AddedSource,
+                about,
+            )
+            .await?;
             let there = format!("/settings/sources/{}", source.settings.name);
             return Ok(Redirect::to(&there).into_response());
         }

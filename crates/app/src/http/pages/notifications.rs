@@ -16,6 +16,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::audit::Act;
 use crate::clock;
 use crate::http::api::notifications::MAX_ATTACHMENT;
 use crate::http::pages::error::PageError;
@@ -133,6 +134,13 @@ pub(super) async fn post(
             app.store
                 .set_notification_settings(workspace, settings)
                 .await?;
+            app.audit(
+                workspace,
+                &person.actor(),
+                Act::ChangedSetting,
+                "notifications",
+            )
+            .await?;
             Ok(Redirect::to("/settings/notifications?saved=1").into_response())
         }
         Err(problems) => {

@@ -4,20 +4,23 @@ use rollbook_engine::attempt::ImportResult;
 use rollbook_store::Timestamp;
 use rollbook_store::log::{LogSummary, ResultCounts};
 
+use crate::http::pages::account::{AccountPage, SessionRow, SetUpFactorPage};
 use crate::http::pages::attempt::payload::{Formatted, PayloadView};
 use crate::http::pages::attempt::replay::ReplayForm;
 use crate::http::pages::attempt::{
     AttemptFragment, AttemptPage, AttemptView, ChangeView, ImportLink, IssueView, NoteView,
 };
+use crate::http::pages::audit::{AuditPage, AuditRow};
 use crate::http::pages::contact::{ContactPage, FieldView, IdentifierView};
 use crate::http::pages::contacts::{ContactRow, ContactsPage};
 use crate::http::pages::error::{ErrorPage, Trouble};
-use crate::http::pages::frame::{Frame, Section};
+use crate::http::pages::frame::{Frame, OtherWorkspace, Section};
 use crate::http::pages::import::about::{About, Lineage, MappedColumn};
 use crate::http::pages::import::{
     Counts, Drifted, DriftedRow, ImportPage, ImportProgress, ImportView, Progress,
 };
 use crate::http::pages::imports::{ImportRow, ImportsPage, StateTag};
+use crate::http::pages::join::{JoinPage, Joiner};
 use crate::http::pages::log::query::LogQuery;
 use crate::http::pages::log::range::{Preset, Range};
 use crate::http::pages::log::replay::{ReplayPage, SourceRow};
@@ -39,6 +42,8 @@ use crate::http::pages::notifications::source::{
 use crate::http::pages::notifications::{
     NotificationsPage, SourceRow as ToldSource, WorkspaceForm, WorkspaceProblems,
 };
+use crate::http::pages::people::{InvitationRow, NewLink, PeoplePage, PersonRow};
+use crate::http::pages::reset::NewPasswordPage;
 use crate::http::pages::review::view::{
     CellView, ChangeView as ChangeOfRow, GroupView, RowView, Tab,
 };
@@ -46,7 +51,7 @@ use crate::http::pages::review::{
     Head, HeadFragment, Notice, ReviewPage, RowFragment, Sum as ReviewSum,
 };
 use crate::http::pages::show::{When, Zone};
-use crate::http::pages::sign_in::SignInPage;
+use crate::http::pages::sign_in::{SecondFactorPage, SignInPage};
 use crate::http::pages::source::{KeyView, NewKey, SourcePage};
 use crate::http::pages::sources::{SourceView, SourcesPage};
 use crate::http::pages::teach::Teach;
@@ -69,6 +74,10 @@ fn frame() -> Frame {
     Frame {
         section: Section::Logs,
         workspace: hostile(),
+        others: vec![OtherWorkspace {
+            id: 2,
+            name: hostile(),
+        }],
         person: hostile(),
         role: "admin",
     }
@@ -235,6 +244,7 @@ fn log(empty: Option<Empty>) -> LogPage {
             true,
         ),
         search: hostile(),
+        search_in: "Name or External ID",
         hidden: query.hidden(&[]),
         sources: vec![choice()],
         actions: vec![choice()],
@@ -502,6 +512,37 @@ fn asking_columns() -> [ColumnView; 4] {
     ]
 }
 
+fn people() -> PeoplePage {
+    PeoplePage {
+        frame: frame(),
+        people: [true, false]
+            .map(|is_self| PersonRow {
+                email: hostile(),
+                name: hostile(),
+                role: "importer",
+                is_self,
+                sign_in: "password",
+                since: when(),
+            })
+            .to_vec(),
+        invitations: vec![InvitationRow {
+            email: hostile(),
+            role: "viewer",
+            by: hostile(),
+            until: when(),
+        }],
+        roles: ["viewer", "importer", "admin"],
+        can_mail: false,
+        link: Some(NewLink {
+            email: hostile(),
+            url: hostile(),
+        }),
+        done: Some(hostile()),
+        problem: Some(hostile()),
+        form_email: hostile(),
+    }
+}
+
 fn mapping(readable: bool) -> MappingPage {
     let option = MenuOption {
         value: hostile(),
@@ -648,6 +689,7 @@ fn all() -> Vec<(&'static str, String)> {
             frame: frame(),
             total: "1 contact".to_owned(),
             search: hostile(),
+            search_in: "Name or External ID",
             rows: vec![ContactRow {
                 id: 7,
                 name: hostile(),
@@ -844,9 +886,106 @@ fn all() -> Vec<(&'static str, String)> {
             email: hostile(),
             next: hostile(),
             problem: Some("No account has this email and password."),
+            done: Some("Your new password is saved."),
             no_users: true,
         },
     );
+    add(
+        "second factor",
+        &SecondFactorPage {
+            ticket: hostile(),
+            next: hostile(),
+            problem: Some("This code is not right."),
+        },
+    );
+    for who in [
+        Joiner::New,
+        Joiner::SignedIn,
+        Joiner::HasAccount,
+        Joiner::Other,
+    ] {
+        let page = JoinPage {
+            token: hostile(),
+            workspace: hostile(),
+            invited_by: hostile(),
+            email: hostile(),
+            role: "viewer",
+            name: hostile(),
+            who,
+            problem: Some(hostile()),
+        };
+        add("join", &page);
+    }
+    add(
+        "new password",
+        &NewPasswordPage {
+            token: hostile(),
+            email: hostile(),
+            problem: Some(hostile()),
+        },
+    );
+    add("people", &people());
+    for recovery_codes in [None, Some(hostile())] {
+        let page = AccountPage {
+            frame: frame(),
+            email: hostile(),
+            name: hostile(),
+            sessions: [true, false]
+                .map(|is_this| SessionRow {
+                    id: hostile(),
+                    device: hostile(),
+                    address: hostile(),
+                    seen: hostile(),
+                    since: when(),
+                    is_this,
+                })
+                .to_vec(),
+            recovery_codes,
+            done: Some("Done."),
+            password_problem: Some(hostile()),
+            factor_problem: Some("The password is not right."),
+        };
+        add("account", &page);
+    }
+    for recovery_codes in [Vec::new(), vec![hostile()]] {
+        let page = SetUpFactorPage {
+            frame: frame(),
+            secret: hostile(),
+            picture: crate::totp::picture("otpauth://totp/Rollbook"),
+            problem: Some("This is not the code."),
+            recovery_codes,
+            all_codes: hostile(),
+        };
+        add("set up a second factor", &page);
+    }
+    for filtered in [false, true] {
+        let page = AuditPage {
+            frame: frame(),
+            rows: vec![AuditRow {
+                at: when(),
+                who: hostile(),
+                what: hostile(),
+                about: hostile(),
+                address: hostile(),
+            }],
+            who: hostile(),
+            acts: vec![Choice {
+                value: hostile(),
+                label: hostile(),
+                current: true,
+            }],
+            filtered,
+            older: Some("/settings/audit".to_owned()),
+            later: true,
+        };
+        add("audit", &page);
+        let page = AuditPage {
+            rows: Vec::new(),
+            older: None,
+            ..page
+        };
+        add("audit, empty", &page);
+    }
     add(
         "error",
         &ErrorPage {

@@ -1,16 +1,29 @@
-//! Signing in and out.
+//! Signing in, with a second factor where there is one, and out.
 
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use rollbook_store::Timestamp;
+use rollbook_store::accounts::User;
+use rollbook_store::invitations::TicketKind;
 use serde::Deserialize;
 
+use crate::access::{hash_secret, new_token};
 use crate::app::App;
+use crate::clock;
+use crate::http::client::ClientAddress;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{page, page_with};
 use crate::http::session::{self, Person, safe_next};
+use crate::totp;
+
+/// How long a person may look for their code, in milliseconds.
+const CODE_MILLIS: i64 = 5 * 60 * 1000;
+
+/// How many codes may be tried before the password is asked for again.
+const CODE_TRIES: u32 = 5;
 
 /// The page.
 #[derive(Template)]
@@ -19,8 +32,19 @@ pub(crate) struct SignInPage {
     pub(crate) email: String,
     pub(crate) next: String,
     pub(crate) problem: Option<&'static str>,
+    /// What was done just before.
+    pub(crate) done: Option<&'static str>,
     /// Nobody can sign in yet: say how to add somebody.
     pub(crate) no_users: bool,
+}
+
+/// The page that asks for the code.
+#[derive(Template)]
+#[template(path = "pages/second_factor.html")]
+pub(crate) struct SecondFactorPage {
+    pub(crate) ticket: String,
+    pub(crate) next: String,
+    pub(crate) problem: Option<&'static str>,
 }
 
 /// Where to go afterwards.
@@ -39,6 +63,15 @@ pub(super) struct SignInForm {
     next: String,
 }
 
+/// The form with the code.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CodeForm {
+    ticket: String,
+    code: String,
+    next: String,
+}
+
 /// `GET /sign-in`
 pub(super) async fn get(
     State(app): State<App>,
@@ -52,7 +85,8 @@ pub(super) async fn get(
         email: String::new(),
         next: query.next,
         problem: None,
-        no_users: has_no_users(&app).await?,
+        done: None,
+        no_users: !app.store.has_users().await?,
     })
 }
 
@@ -60,22 +94,63 @@ pub(super) async fn get(
 pub(super) async fn post(
     State(app): State<App>,
     headers: HeaderMap,
+    ClientAddress(address): ClientAddress,
     Form(form): Form<SignInForm>,
 ) -> Result<Response, PageError> {
     let user = session::check_password(&app, &form.email, &form.password).await?;
     let Some(user) = user else {
-        let page = SignInPage {
-            no_users: has_no_users(&app).await?,
-            email: form.email,
+        let problem = "No account has this email and password. Check both and try again.";
+        return again(&app, form.email, form.next, problem).await;
+    };
+    if user.has_second_factor {
+        let (ticket, now) = (new_token(), clock::now());
+        let expires_at = Timestamp(now.0 + CODE_MILLIS);
+        app.store
+            .add_ticket(
+                TicketKind::SecondFactor,
+                user.id,
+                hash_secret(&ticket),
+                now,
+                expires_at,
+            )
+            .await?;
+        return page(&SecondFactorPage {
+            ticket,
             next: form.next,
-            problem: Some("No account has this email and password. Check both and try again."),
+            problem: None,
+        });
+    }
+    begin(&app, &user, &headers, address, &form.next).await
+}
+
+/// `POST /sign-in/code`
+pub(super) async fn code(
+    State(app): State<App>,
+    headers: HeaderMap,
+    ClientAddress(address): ClientAddress,
+    Form(form): Form<CodeForm>,
+) -> Result<Response, PageError> {
+    let ticket = hash_secret(&form.ticket);
+    let user = app
+        .store
+        .try_ticket(TicketKind::SecondFactor, ticket, clock::now(), CODE_TRIES)
+        .await?;
+    let Some(user) = user else {
+        let problem = "That took too long, or too many codes were wrong. Sign in again.";
+        return again(&app, String::new(), form.next, problem).await;
+    };
+    if !opens(&app, &user, &form.code).await? {
+        let page = SecondFactorPage {
+            ticket: form.ticket,
+            next: form.next,
+            problem: Some(
+                "This code is not right, or it was used already. Wait for the next one and try again.",
+            ),
         };
         return page_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
-    };
-    // A session that this browser had ends, so that nobody else's can be left in it.
-    session::end(&app, &headers).await?;
-    let cookie = session::begin(&app, &user).await?;
-    Ok((cookie, Redirect::to(safe_next(&form.next))).into_response())
+    }
+    app.store.end_ticket(ticket).await?;
+    begin(&app, &user, &headers, address, &form.next).await
 }
 
 /// `POST /sign-out`
@@ -87,11 +162,45 @@ pub(super) async fn sign_out(
     Ok((cookie, Redirect::to("/sign-in")).into_response())
 }
 
-async fn has_no_users(app: &App) -> Result<bool, PageError> {
-    for workspace in app.store.workspaces().await? {
-        if !app.store.users(workspace.id).await?.is_empty() {
-            return Ok(false);
-        }
+/// Whether a code of the app, or a recovery code, opens this account; it is used up then.
+async fn opens(app: &App, user: &User, code: &str) -> Result<bool, PageError> {
+    let Some(factor) = app.store.second_factor(user.id).await? else {
+        return Ok(false);
+    };
+    let seconds = u64::try_from(clock::now().0 / 1000).unwrap_or(0);
+    if let Some(step) = totp::step_of(&factor.secret, code, seconds) {
+        return Ok(app.store.use_step(user.id, step).await?);
     }
-    Ok(true)
+    let hash = totp::hash_recovery_code(code);
+    Ok(app.store.use_recovery_code(user.id, hash).await?)
+}
+
+/// Lets somebody in.
+pub(super) async fn begin(
+    app: &App,
+    user: &User,
+    headers: &HeaderMap,
+    address: String,
+    next: &str,
+) -> Result<Response, PageError> {
+    // A session that this browser had ends, so that nobody else's can be left in it.
+    session::end(app, headers).await?;
+    let cookie = session::begin(app, user, headers, address).await?;
+    Ok((cookie, Redirect::to(safe_next(next))).into_response())
+}
+
+async fn again(
+    app: &App,
+    email: String,
+    next: String,
+    problem: &'static str,
+) -> Result<Response, PageError> {
+    let page = SignInPage {
+        no_users: !app.store.has_users().await?,
+        email,
+        next,
+        problem: Some(problem),
+        done: None,
+    };
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::access;
 use crate::app::App;
+use crate::audit::Act;
 use crate::clock;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page};
@@ -81,6 +82,7 @@ pub(super) async fn create_key(
     };
     let (key, secret) =
         access::create_key(&app, person.workspace.id, Some(&source), &key_name).await?;
+    audit(&app, &person, Act::AddedKey, &about_key(&key)).await?;
     let new_key = NewKey {
         name: key.name,
         secret,
@@ -105,6 +107,7 @@ pub(super) async fn revoke_key(
         app.store
             .revoke_key(person.workspace.id, id, clock::now())
             .await?;
+        audit(&app, &person, Act::RevokedKey, &about_key(key)).await?;
     }
     Ok(back(&name))
 }
@@ -138,7 +141,19 @@ async fn set_paused(
     app.store
         .set_source_paused(person.workspace.id, source.id, paused)
         .await?;
+    let about = format!("{name}, {}", if paused { "paused" } else { "resumed" });
+    audit(app, person, Act::ChangedSource, &about).await?;
     Ok(back(name))
+}
+
+async fn audit(app: &App, person: &Person, act: Act, about: &str) -> Result<(), PageError> {
+    Ok(app
+        .audit(person.workspace.id, &person.actor(), act, about)
+        .await?)
+}
+
+fn about_key(key: &ApiKey) -> String {
+    format!("key {} ({}…)", key.name, key.prefix)
 }
 
 fn back(name: &str) -> Response {

@@ -481,7 +481,11 @@ impl StoredFilter {
                 .and_then(|id| id.parse().ok())
                 .map(ImportId),
             contact: self.contact.map(ContactId),
-            search: self.text.clone().map(|text| Search { text, phone_digits }),
+            search: self.text.clone().map(|text| Search {
+                text,
+                phone_digits,
+                ..Search::default()
+            }),
         }
     }
 }
@@ -490,22 +494,16 @@ impl StoredFilter {
 mod tests {
     use super::*;
 
-    use crate::config::Config;
+    use crate::config::{Config, Flags};
     use crate::imports::receive::{Incoming, receive};
     use crate::imports::run::{LEASE_MILLIS, run};
 
     async fn app(folder: &std::path::Path) -> App {
+        let (defaults, _) = Flags::default().resolve().unwrap();
         let config = Config {
             database: format!("sqlite:{}", folder.join("rollbook.db").display()),
             files: folder.join("files"),
-            bucket: None,
-            listen: ([127, 0, 0, 1], 0).into(),
-            public_url: None,
-            mail: None,
-            max_file_bytes: 1 << 20,
-            max_record_bytes: 1 << 20,
-            max_batch_bytes: 1 << 20,
-            workers: 1,
+            ..defaults
         };
         App::open(config).await.unwrap()
     }
@@ -630,6 +628,7 @@ mod tests {
             search: Some(Search {
                 text: "weber".to_owned(),
                 phone_digits: Some("171".to_owned()),
+                ..Search::default()
             }),
         };
         let options = ReplayOptions {

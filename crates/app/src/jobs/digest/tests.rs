@@ -310,6 +310,7 @@ async fn rows_of_a_file_are_left_to_the_report_of_its_import() {
         import: import.id,
         lease,
         cursor: 0,
+        expected: Vec::new(),
     };
     let batch = desk.batch(START, 0, 0, 5);
     store.commit_import_batch(batch, step).await.unwrap();

@@ -11,7 +11,7 @@ use rollbook_engine::attempt::Shown;
 
 use super::block::{Keys, Payloads};
 use super::filter::GramQuery;
-use crate::log::Search;
+use crate::log::{Reach, Search};
 
 /// Folds case in place.
 pub(super) fn fold(bytes: &mut [u8]) {
@@ -80,6 +80,7 @@ pub(super) struct Needle {
     digits: Option<Part>,
     /// Without other letters than ASCII in it, folding the haystack's ASCII letters is enough.
     ascii: bool,
+    reach: Reach,
 }
 
 #[derive(Debug, Clone)]
@@ -106,8 +107,18 @@ impl Needle {
             ascii: text.is_ascii(),
             text: Part::new(&text),
             digits: Part::new(digits.as_bytes()),
+            reach: search.reach,
         };
-        (needle.text.is_some() || needle.digits.is_some()).then_some(needle)
+        let searches = needle.text.is_some() || needle.digits.is_some();
+        let needle = match search.reach {
+            Reach::Everything => needle,
+            // Without a text nothing is found, which is not the same as not searching.
+            Reach::NamesAndIds => Needle {
+                digits: None,
+                ..needle
+            },
+        };
+        searches.then_some(needle)
     }
 
     /// What is worth looking for in the block of a filter.
@@ -121,7 +132,16 @@ impl Needle {
             text,
             digits,
             ascii: self.ascii,
+            reach: self.reach,
         })
+    }
+
+    /// Whether it looks into this column of [`Keys`]: name, phone, email, External ID.
+    fn reads(&self, column: usize) -> bool {
+        match self.reach {
+            Reach::Everything => true,
+            Reach::NamesAndIds => matches!(column, 0 | 3),
+        }
     }
 
     /// Whether an attempt contains it.
@@ -138,8 +158,12 @@ impl Needle {
             external_id,
         } = shown;
         let text = self.text.as_ref().is_some_and(|part| {
-            let mut keys = [name, phone, email, external_id].into_iter().flatten();
-            keys.any(|key| contains(part, key.as_bytes())) || contains(part, payload)
+            let keys = [name, phone, email, external_id].into_iter().enumerate();
+            let mut keys = keys.filter(|(column, _)| self.reads(*column));
+            keys.any(|(_, key)| {
+                key.as_ref()
+                    .is_some_and(|key| contains(part, key.as_bytes()))
+            }) || self.looks_into_payloads() && contains(part, payload)
         });
         text || self.digits.as_ref().is_some_and(|part| {
             let digits = digits(phone.as_deref().unwrap_or_default());
@@ -160,7 +184,7 @@ impl Needle {
             mark_between(part, &digits, found);
         }
         if let Some(part) = &self.text {
-            for column in 0..Keys::COLUMNS {
+            for column in (0..Keys::COLUMNS).filter(|column| self.reads(*column)) {
                 let texts = keys.column_mut(column);
                 self.fold(texts);
                 mark_between(part, texts, found);
@@ -204,7 +228,7 @@ impl Needle {
 
     /// Whether payloads can contain what keys do not.
     pub(super) fn looks_into_payloads(&self) -> bool {
-        self.text.is_some()
+        self.text.is_some() && self.reach == Reach::Everything
     }
 
     fn fold(&self, bytes: &mut [u8]) {

@@ -241,6 +241,7 @@ fn search(
         let search = Some(Search {
             text: text.to_owned(),
             phone_digits: digits.map(str::to_owned),
+            ..Search::default()
         });
         let filter = LogFilter {
             search,

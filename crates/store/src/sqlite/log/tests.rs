@@ -6,7 +6,7 @@ use rollbook_engine::contact::{IdentifierKind, Text, Value};
 
 use super::search::fold;
 use super::*;
-use crate::log::{ResultCounts, Search};
+use crate::log::{Reach, ResultCounts, Search};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(3);
 const OTHER: WorkspaceId = WorkspaceId(4);
@@ -348,6 +348,13 @@ fn contains(search: &Search, attempt: &Attempt, payload: &Payload) -> bool {
         email,
         external_id,
     } = &attempt.shown;
+    if search.reach == Reach::NamesAndIds {
+        return (text.is_empty() && digits.is_empty())
+            || [name, external_id]
+                .into_iter()
+                .flatten()
+                .any(|key| within(&text, &folded(key.as_bytes())));
+    }
     let keys = [name, phone, email, external_id];
     let phone: String = phone
         .iter()
@@ -554,12 +561,17 @@ fn filters() -> impl Strategy<Value = LogFilter> {
         Just(IdentifierKind::Phone),
         Just(IdentifierKind::Email)
     ];
-    let search = (proptest::sample::select(TEXTS.as_slice()), texts(&DIGITS)).prop_map(
-        |(text, phone_digits)| Search {
+    let reach = prop_oneof![Just(Reach::Everything), Just(Reach::NamesAndIds)];
+    let search = (
+        proptest::sample::select(TEXTS.as_slice()),
+        texts(&DIGITS),
+        reach,
+    )
+        .prop_map(|(text, phone_digits, reach)| Search {
             text: text.to_owned(),
             phone_digits: phone_digits.map(String::from),
-        },
-    );
+            reach,
+        });
     let rarely = 0.15;
     (
         (time(), time()),
@@ -683,6 +695,7 @@ fn search(text: &str, phone_digits: Option<&str>) -> Search {
     Search {
         text: text.to_owned(),
         phone_digits: phone_digits.map(str::to_owned),
+        ..Search::default()
     }
 }
 
@@ -922,6 +935,46 @@ fn a_search_finds_keys_and_payloads_in_any_case() {
                 usize::from(expected),
                 "{text:?} {digits:?}"
             );
+        }
+    }
+}
+
+#[test]
+fn a_search_of_names_and_ids_finds_nobody_by_anything_else() {
+    let one = Draft {
+        shown: Shown {
+            name: Some("Anne Weber".into()),
+            phone: Some("+491701234567".into()),
+            email: Some("anne@example.org".into()),
+            external_id: Some("G-77".into()),
+        },
+        payload: payload("text/csv", b"only here"),
+        ..Draft::plain()
+    };
+    let mut tail = Log::new();
+    tail.append(std::slice::from_ref(&one));
+    let mut block = Log::new();
+    block.append(&[vec![Draft::plain(); 3], vec![one], vec![Draft::plain(); 3]].concat());
+    for (text, digits, expected) in [
+        ("anne w", None, 1),
+        ("g-77", Some("77"), 1),
+        ("example.org", None, 0),
+        ("1701234567", Some("1701234567"), 0),
+        ("", Some("1701234567"), 0),
+        ("only here", None, 0),
+    ] {
+        let filter = LogFilter {
+            search: Some(Search {
+                reach: Reach::NamesAndIds,
+                ..search(text, digits)
+            }),
+            ..LogFilter::default()
+        };
+        for log in [&tail, &block] {
+            let page = page(&log.conn, WORKSPACE, &filter, Paging::Newest, 50).unwrap();
+            assert_eq!(page.attempts.len(), expected, "{text:?} {digits:?}");
+            let summary = summary(&log.conn, WORKSPACE, &filter, 0).unwrap();
+            assert_eq!(summary.counts.all(), expected as u64, "{text:?} {digits:?}");
         }
     }
 }

@@ -274,7 +274,7 @@ pub(crate) async fn file(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let import = get(&api, &caller, &id).await?;
-    match original(&api.app, &import).await {
+    match original(&api.app, &import, &caller.actor()).await {
         Err(BlobError::Missing) => Err(Problem::not_found("file of import", &id)),
         file => Ok(file?),
     }

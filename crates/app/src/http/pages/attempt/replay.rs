@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{AttemptPage, find, view};
 use crate::app::App;
+use crate::audit::Act;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page_with};
 use crate::http::pages::show::sentence;
@@ -85,7 +86,12 @@ pub(in crate::http::pages) async fn post(
         Err(error) => Err(error),
     };
     let problem = match replayed {
-        Ok(new) => return Ok(Redirect::to(&format!("/settings/logs/{}", new.id)).into_response()),
+        Ok(new) => {
+            let about = format!("attempt {}", attempt.id);
+            app.audit(workspace, &person.actor(), Act::Replayed, &about)
+                .await?;
+            return Ok(Redirect::to(&format!("/settings/logs/{}", new.id)).into_response());
+        }
         Err(ReplayError::Store(error)) => return Err(error.into()),
         Err(error) => sentence(&error.to_string()),
     };

@@ -9,6 +9,7 @@ use futures_util::stream;
 
 use super::find_import;
 use crate::app::App;
+use crate::audit::Act;
 use crate::export;
 use crate::http::files::{attachment, original};
 use crate::http::pages::error::PageError;
@@ -24,7 +25,7 @@ pub(in crate::http::pages) async fn file(
 ) -> Result<Response, PageError> {
     person.must_import()?;
     let import = find_import(&app, &person, &id).await?;
-    Ok(original(&app, &import).await?)
+    Ok(original(&app, &import, &person.actor()).await?)
 }
 
 /// `GET /imports/{id}/failed-rows.csv`
@@ -41,6 +42,14 @@ pub(in crate::http::pages) async fn failed_rows(
         .rsplit_once('.')
         .map_or(name.as_str(), |(stem, _)| stem);
     let disposition = attachment(&format!("{stem}-failed-rows.csv"));
+    let about = format!("import {id}, {name}");
+    app.audit(
+        import.workspace,
+        &person.actor(),
+        Act::ExportedFailedRows,
+        &about,
+    )
+    .await?;
     let mark = stream::once(async { Ok(Bytes::from_static(BYTE_ORDER_MARK)) });
     let rows = export::failed_rows(app, &import, options);
     Ok((

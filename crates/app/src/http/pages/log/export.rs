@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 
 use crate::app::App;
+use crate::audit::Act;
 use crate::clock;
 use crate::export::{self, Format};
 use crate::http::pages::error::PageError;
@@ -32,9 +33,18 @@ pub(in crate::http::pages) async fn get(
     let workspace = person.workspace.id;
     let now = clock::now();
     let sources = app.store.sources(workspace).await?;
-    let view = query.read(&sources, &person.zone);
+    let view = query.read(&sources, &person.zone, person.sight());
     let filter = within(&view, view.range.span(now));
-    let attempts = export::attempts(app, workspace, &sources, filter, format, person.sight());
+    app.audit(workspace, &person.actor(), Act::ExportedLog, format.key())
+        .await?;
+    let attempts = export::attempts(
+        app,
+        workspace,
+        &sources,
+        filter,
+        format,
+        person.sight().clone(),
+    );
     let body = match format {
         Format::Csv => {
             let mark = stream::once(async { Ok(Bytes::from_static(BYTE_ORDER_MARK)) });

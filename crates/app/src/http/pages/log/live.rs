@@ -82,7 +82,7 @@ pub(in crate::http::pages) async fn get(
     Query(query): Query<LogQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
     let sources = app.store.sources(person.workspace.id).await?;
-    let view = query.read(&sources, &person.zone);
+    let view = query.read(&sources, &person.zone, person.sight());
     let seen = view.after.unwrap_or(0);
     let watch = Watch {
         app,

@@ -2,14 +2,15 @@
 
 use rollbook_engine::attempt::{Action, ImportResult};
 use rollbook_engine::contact::{ContactId, IdentifierKind};
-use rollbook_engine::field::phone::search_digits;
 use rollbook_store::imports::ImportId;
-use rollbook_store::log::{LogFilter, Search};
+use rollbook_store::log::LogFilter;
 use rollbook_store::sources::Source;
 use serde::Deserialize;
 
 use crate::http::pages::log::range::{Preset, Range};
 use crate::http::pages::show::{Zone, encode};
+use crate::masking::Sight;
+use crate::search::search;
 
 /// The address of the log page.
 pub(crate) const PATH: &str = "/settings/logs";
@@ -106,7 +107,7 @@ impl LogQuery {
     }
 
     /// Reads the query. What is not understood is left out, and said.
-    pub(crate) fn read(&self, sources: &[Source], zone: &Zone) -> LogView {
+    pub(crate) fn read(&self, sources: &[Source], zone: &Zone, sight: &Sight) -> LogView {
         let mut problems = Vec::new();
         let range =
             Range::parse(&self.range, &self.from, &self.to, zone).unwrap_or_else(|problem| {
@@ -134,7 +135,7 @@ impl LogQuery {
             contact: read_part(&self.contact, "contact", &mut problems, |id| {
                 id.parse().ok().map(ContactId)
             }),
-            search: search(&self.q),
+            search: search(&self.q).map(|found| sight.search(found)),
         };
         LogView {
             range,
@@ -153,15 +154,6 @@ pub(crate) fn result_key(result: ImportResult) -> &'static str {
         ImportResult::Warning => "warning",
         ImportResult::Failure => "failure",
     }
-}
-
-/// What to look for, if anything: a part of a text, and the digits of a phone in any format.
-fn search(text: &str) -> Option<Search> {
-    let text = text.trim();
-    (!text.is_empty()).then(|| Search {
-        text: text.to_owned(),
-        phone_digits: search_digits(text),
-    })
 }
 
 fn result_from_key(key: &str) -> Option<ImportResult> {
@@ -231,17 +223,9 @@ mod tests {
             action: "created".to_owned(),
             ..LogQuery::default()
         };
-        let view = query.read(&[], &Zone::named("UTC"));
+        let view = query.read(&[], &Zone::named("UTC"), &Sight::Full);
         assert_eq!(view.problems.len(), 3);
         assert_eq!(view.filter.action, Some(Action::Created));
         assert_eq!(view.filter.result, None);
-    }
-
-    #[test]
-    fn a_phone_is_searched_by_its_digits() {
-        let digits = |text| search(text).and_then(|search| search.phone_digits);
-        assert_eq!(digits("(0171) 123-45"), Some("17112345".to_owned()));
-        assert_eq!(digits("weber"), None);
-        assert_eq!(search("  "), None);
     }
 }

@@ -10,6 +10,7 @@ use rollbook_store::log::LogFilter;
 use serde::Deserialize;
 
 use crate::app::App;
+use crate::audit::Act;
 use crate::clock;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page_with};
@@ -59,12 +60,12 @@ pub(in crate::http::pages) struct Again {
 }
 
 /// The form. It says the time and the count as they were shown, so that nothing else is replayed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(in crate::http::pages) struct Sent {
     from: i64,
     to: i64,
     count: u64,
-    #[serde(default)]
     again: String,
 }
 
@@ -106,6 +107,9 @@ pub(in crate::http::pages) async fn post(
     }
     match all::create(&app, workspace, &asked.wish, &found, &person.user.email).await {
         Ok(imports) => {
+            let about = counted(found.records(), "attempt", "attempts");
+            app.audit(workspace, &person.actor(), Act::Replayed, &about)
+                .await?;
             let to = match imports.as_slice() {
                 [import] => format!("/imports/{}", import.id),
                 _ => "/imports".to_owned(),
@@ -144,7 +148,7 @@ impl Asked {
     ) -> Result<Asked, PageError> {
         let now = clock::now();
         let sources = app.store.sources(person.workspace.id).await?;
-        let view = query.read(&sources, &person.zone);
+        let view = query.read(&sources, &person.zone, person.sight());
         // A filter that was not understood must not become one that lets more through.
         if let Some(problem) = view.problems.first() {
             return Err(PageError::Invalid(problem.clone()));

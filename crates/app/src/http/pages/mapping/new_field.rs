@@ -45,7 +45,7 @@ impl Wizard {
                     .collect::<Vec<_>>(),
             }));
             match new {
-                Ok(new) => make_field(app, person.workspace.id, &new)
+                Ok(new) => make_field(app, person.workspace.id, &person.actor(), &new)
                     .await
                     .map_err(|problem| {
                         let json = problem.json(None);
