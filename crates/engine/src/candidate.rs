@@ -1,6 +1,6 @@
 //! A candidate: what a record says about a contact, normalised, with the issues of what it could not say.
 
-use crate::contact::{Identifier, Text, Texts, Value, whole_name};
+use crate::contact::{Identifier, IdentifierRef, Text, Texts, Value, whole_name};
 use crate::issue::{Issue, Note, Problem};
 use crate::policy::Policy;
 use crate::schema::FieldId;
@@ -78,6 +78,15 @@ impl Candidate {
         &'a self,
         policy: &'a Policy,
     ) -> impl Iterator<Item = (Identifier, &'a str)> + 'a {
+        self.identifiers_in_place(policy)
+            .map(|(identifier, value)| (identifier.to_identifier(), value))
+    }
+
+    /// The same where they lie.
+    pub fn identifiers_in_place<'a>(
+        &'a self,
+        policy: &'a Policy,
+    ) -> impl Iterator<Item = (IdentifierRef<'a>, &'a str)> + 'a {
         let texts = |field| {
             self.field(field)
                 .map_or(&[][..], Given::texts)
@@ -85,9 +94,9 @@ impl Candidate {
                 .map(Text::as_str)
         };
         let external = texts(FieldId::EXTERNAL_ID)
-            .map(|id| (Identifier::external_id(&policy.namespace, id), id));
-        let phones = texts(FieldId::PHONE).map(|phone| (Identifier::phone(phone), phone));
-        let emails = texts(FieldId::EMAIL).map(|email| (Identifier::email(email), email));
+            .map(|id| (IdentifierRef::external_id(&policy.namespace, id), id));
+        let phones = texts(FieldId::PHONE).map(|phone| (IdentifierRef::phone(phone), phone));
+        let emails = texts(FieldId::EMAIL).map(|email| (IdentifierRef::email(email), email));
         external.chain(phones).chain(emails)
     }
 

@@ -1,5 +1,7 @@
 //! A contact and the identifiers that find it.
 
+use std::borrow::Cow;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -128,19 +130,25 @@ impl Contact {
 
     /// Every identifier that finds this contact.
     pub fn identifiers(&self) -> impl Iterator<Item = Identifier> + '_ {
+        self.identifiers_in_place()
+            .map(|identifier| identifier.to_identifier())
+    }
+
+    /// The same where they lie.
+    pub fn identifiers_in_place(&self) -> impl Iterator<Item = IdentifierRef<'_>> {
         let external = self
             .external_ids
             .iter()
-            .map(|(namespace, id)| Identifier::external_id(namespace, id));
-        let listed = |field, make: fn(&str) -> Identifier| {
-            self.value(field)
-                .map_or(&[][..], Value::texts)
-                .iter()
-                .map(move |text| make(text))
-        };
-        external
-            .chain(listed(FieldId::PHONE, Identifier::phone))
-            .chain(listed(FieldId::EMAIL, Identifier::email))
+            .map(|(namespace, id)| IdentifierRef::external_id(namespace, id));
+        let texts = |field| self.value(field).map_or(&[][..], Value::texts).iter();
+        let phones = texts(FieldId::PHONE).map(|text| IdentifierRef::phone(text));
+        let emails = texts(FieldId::EMAIL).map(|text| IdentifierRef::email(text));
+        external.chain(phones).chain(emails)
+    }
+
+    /// Whether an identifier finds this contact.
+    pub fn has(&self, identifier: &IdentifierRef<'_>) -> bool {
+        self.identifiers_in_place().any(|own| own == *identifier)
     }
 }
 
@@ -226,33 +234,99 @@ pub struct Identifier {
     key: Text,
 }
 
-impl Identifier {
+/// Stands between the parts of an External ID's key: a control character, so neither part can contain it.
+const SEPARATOR: char = '\u{1f}';
+
+/// An identifier where its texts lie, for those who look for many: nothing is copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentifierRef<'a> {
+    kind: IdentifierKind,
+    /// Of an External ID; else nothing.
+    namespace: &'a str,
+    text: Cow<'a, str>,
+}
+
+impl<'a> IdentifierRef<'a> {
     /// An External ID of a namespace; exact.
-    pub fn external_id(namespace: &str, id: &str) -> Identifier {
-        // The unit separator is a control character, so neither part can contain it.
-        let mut key = Text::with_capacity(namespace.len() + 1 + id.len());
-        key.push_str(namespace);
-        key.push('\u{1f}');
-        key.push_str(id);
-        Identifier {
+    pub fn external_id(namespace: &'a str, id: &'a str) -> IdentifierRef<'a> {
+        IdentifierRef {
             kind: IdentifierKind::ExternalId,
-            key,
+            namespace,
+            text: Cow::Borrowed(id),
         }
     }
 
     /// A phone number in canonical text.
-    pub fn phone(canonical: &str) -> Identifier {
-        Identifier {
+    pub fn phone(canonical: &'a str) -> IdentifierRef<'a> {
+        IdentifierRef {
             kind: IdentifierKind::Phone,
-            key: canonical.into(),
+            namespace: "",
+            text: Cow::Borrowed(canonical),
         }
     }
 
     /// An email address in canonical text; compared in lower case as a whole.
-    pub fn email(canonical: &str) -> Identifier {
-        Identifier {
+    pub fn email(canonical: &'a str) -> IdentifierRef<'a> {
+        IdentifierRef {
             kind: IdentifierKind::Email,
-            key: lower(canonical).into(),
+            namespace: "",
+            text: lower(canonical),
+        }
+    }
+
+    /// What kind of identifier it is.
+    pub fn kind(&self) -> IdentifierKind {
+        self.kind
+    }
+
+    /// The parts of the text that is compared, one after the other: all of them together are [`Identifier::key`].
+    pub fn key_parts(&self) -> [&str; 3] {
+        match self.kind {
+            IdentifierKind::ExternalId => [self.namespace, "\u{1f}", &self.text],
+            IdentifierKind::Phone | IdentifierKind::Email => ["", "", &self.text],
+        }
+    }
+
+    /// The same with texts of its own.
+    pub fn to_identifier(&self) -> Identifier {
+        let parts = self.key_parts();
+        let mut key = Text::with_capacity(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            key.push_str(part);
+        }
+        Identifier {
+            kind: self.kind,
+            key,
+        }
+    }
+}
+
+impl Identifier {
+    /// An External ID of a namespace; exact.
+    pub fn external_id(namespace: &str, id: &str) -> Identifier {
+        IdentifierRef::external_id(namespace, id).to_identifier()
+    }
+
+    /// A phone number in canonical text.
+    pub fn phone(canonical: &str) -> Identifier {
+        IdentifierRef::phone(canonical).to_identifier()
+    }
+
+    /// An email address in canonical text; compared in lower case as a whole.
+    pub fn email(canonical: &str) -> Identifier {
+        IdentifierRef::email(canonical).to_identifier()
+    }
+
+    /// The identifier where its texts lie.
+    pub fn in_place(&self) -> IdentifierRef<'_> {
+        let (namespace, text) = match self.kind {
+            IdentifierKind::ExternalId => self.key.split_once(SEPARATOR).unwrap_or_default(),
+            IdentifierKind::Phone | IdentifierKind::Email => ("", self.key.as_str()),
+        };
+        IdentifierRef {
+            kind: self.kind,
+            namespace,
+            text: Cow::Borrowed(text),
         }
     }
 

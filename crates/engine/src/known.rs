@@ -5,18 +5,22 @@
 //! record replaces, so that each record sees what the records before it did.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 
 use crate::change::{Edit, apply};
-use crate::contact::{Contact, ContactId, Identifier, IdentifierKind};
+use crate::contact::{Contact, ContactId, Identifier, IdentifierKind, IdentifierRef};
 use crate::policy::Policy;
 
 /// Contacts found by identifier.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     contacts: HashMap<ContactId, Contact, RandomState>,
-    owners: HashMap<Identifier, ContactId, RandomState>,
+    /// By the hashes of their identifiers. Different ones may share a hash, so a contact is asked whether it has it.
+    owners: HashMap<u64, SmallVec<[ContactId; 1]>, RandomState>,
+    hashes: RandomState,
     written: HashMap<ContactId, Written, RandomState>,
     /// Contacts that were removed, which stay so whatever is stored.
     gone: HashSet<ContactId, RandomState>,
@@ -75,8 +79,9 @@ impl Known {
         if self.contacts.contains_key(&contact.id) || self.gone.contains(&contact.id) {
             return;
         }
-        for identifier in contact.identifiers() {
-            self.owners.insert(identifier, contact.id);
+        for identifier in contact.identifiers_in_place() {
+            let hash = hash(&self.hashes, &identifier);
+            note_owner(&mut self.owners, hash, contact.id);
         }
         self.contacts.insert(contact.id, contact);
     }
@@ -88,9 +93,16 @@ impl Known {
 
     /// The contact that owns an identifier.
     pub fn find(&self, identifier: &Identifier) -> Option<&Contact> {
-        self.owners
-            .get(identifier)
-            .and_then(|id| self.contacts.get(id))
+        self.find_in_place(&identifier.in_place())
+    }
+
+    /// The contact that owns an identifier, which lies where it lies.
+    pub fn find_in_place(&self, identifier: &IdentifierRef<'_>) -> Option<&Contact> {
+        let owners = self.owners.get(&hash(&self.hashes, identifier))?;
+        owners
+            .iter()
+            .filter_map(|id| self.contacts.get(id))
+            .find(|contact| contact.has(identifier))
     }
 
     /// Takes in a contact that a record created.
@@ -115,7 +127,7 @@ impl Known {
         apply(edits, contact, policy);
         let new: Vec<Identifier> = contact.identifiers().collect();
         for identifier in old.iter().filter(|identifier| !new.contains(identifier)) {
-            self.owners.remove(identifier);
+            self.disown(identifier, id);
             self.moves.push(Move {
                 identifier: identifier.clone(),
                 contact: id,
@@ -136,7 +148,7 @@ impl Known {
             return;
         };
         for identifier in contact.identifiers() {
-            self.owners.remove(&identifier);
+            self.disown(&identifier, id);
             self.moves.push(Move {
                 identifier,
                 contact: id,
@@ -174,11 +186,39 @@ impl Known {
     }
 
     fn own(&mut self, identifier: Identifier, owner: ContactId) {
-        self.owners.insert(identifier.clone(), owner);
+        let hash = hash(&self.hashes, &identifier.in_place());
+        note_owner(&mut self.owners, hash, owner);
         self.moves.push(Move {
             identifier,
             contact: owner,
             won: true,
         });
+    }
+
+    fn disown(&mut self, identifier: &Identifier, owner: ContactId) {
+        let hash = hash(&self.hashes, &identifier.in_place());
+        if let Some(owners) = self.owners.get_mut(&hash) {
+            owners.retain(|id| *id != owner);
+        }
+    }
+}
+
+fn hash(state: &RandomState, identifier: &IdentifierRef<'_>) -> u64 {
+    let mut hasher = state.build_hasher();
+    for part in identifier.key_parts() {
+        hasher.write(part.as_bytes());
+    }
+    hasher.write_u8(identifier.kind() as u8);
+    hasher.finish()
+}
+
+fn note_owner(
+    owners: &mut HashMap<u64, SmallVec<[ContactId; 1]>, RandomState>,
+    hash: u64,
+    owner: ContactId,
+) {
+    let owners = owners.entry(hash).or_default();
+    if !owners.contains(&owner) {
+        owners.push(owner);
     }
 }

@@ -37,8 +37,8 @@ pub fn find_match(candidate: &Candidate, known: &Known, policy: &Policy) -> Matc
 fn standard(candidate: &Candidate, known: &Known, policy: &Policy) -> Match {
     let mut found = None;
     let mut taken = Vec::new();
-    for (identifier, value) in candidate.identifiers(policy) {
-        let Some(owner) = known.find(&identifier) else {
+    for (identifier, value) in candidate.identifiers_in_place(policy) {
+        let Some(owner) = known.find_in_place(&identifier) else {
             continue;
         };
         let (matched, _) = *found.get_or_insert((owner.id, identifier.kind()));

@@ -235,7 +235,7 @@ fn refusal(candidate: &Candidate, found: bool, policy: &Policy) -> Option<Proble
         Mode::Manual => {
             (candidate.issues.is_empty() && !candidate.has_value()).then_some(Problem::RecordEmpty)
         }
-        Mode::Automatic => (!found && candidate.identifiers(policy).next().is_none())
+        Mode::Automatic => (!found && candidate.identifiers_in_place(policy).next().is_none())
             .then_some(Problem::RecordNoIdentifier),
     }
 }

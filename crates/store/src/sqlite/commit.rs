@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::candidate::Candidate;
-use rollbook_engine::contact::Identifier;
+use rollbook_engine::contact::IdentifierRef;
 use rollbook_engine::known::Known;
 use rollbook_engine::plan::{Expected, Plan, Verdict, plan};
 use rusqlite::OptionalExtension;
@@ -370,7 +370,7 @@ fn gather(
     let mut nameless = Vec::new();
     for (place, candidate) in candidates.iter().enumerate() {
         let mut identifiers = candidate
-            .identifiers(&batch.policy)
+            .identifiers_in_place(&batch.policy)
             .map(|(identifier, _)| identifier);
         match identifiers.next() {
             Some(first) => firsts.push(first),
@@ -381,20 +381,17 @@ fn gather(
     writing
         .identifiers
         .refresh(&writing.tx, &mut writing.pending)?;
-    load_owners(writing, batch.workspace, firsts.iter(), known)?;
+    load_owners(writing, batch.workspace, firsts.into_iter(), known)?;
     // A contact that was found by its first identifier mostly has the others as well: no need to look for them.
-    let open: Vec<&Identifier> = others
-        .iter()
-        .filter(|identifier| known.find(identifier).is_none())
-        .collect();
-    load_owners(writing, batch.workspace, open.into_iter(), known)?;
+    others.retain(|identifier| known.find_in_place(identifier).is_none());
+    load_owners(writing, batch.workspace, others.into_iter(), known)?;
     Ok(nameless)
 }
 
 pub(super) fn load_owners<'a>(
     writing: &Writing<'_>,
     workspace: WorkspaceId,
-    identifiers: impl Iterator<Item = &'a Identifier>,
+    identifiers: impl Iterator<Item = IdentifierRef<'a>>,
     known: &mut Known,
 ) -> Result<(), StoreError> {
     let mut rows = writing

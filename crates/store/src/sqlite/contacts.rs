@@ -175,7 +175,8 @@ fn owners(
     workspace: WorkspaceId,
     identifiers: &[Identifier],
 ) -> Result<Vec<Contact>, StoreError> {
-    let rows = index.lookup_for_reading(connection, workspace, identifiers.iter())?;
+    let wanted = identifiers.iter().map(Identifier::in_place);
+    let rows = index.lookup_for_reading(connection, workspace, wanted)?;
     let mut owners = Vec::new();
     load(connection, rows, |contact| owners.push(contact))?;
     // A hash may have led to somebody else.

@@ -22,7 +22,7 @@ mod table;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rollbook_engine::contact::{Identifier, IdentifierKind};
+use rollbook_engine::contact::{IdentifierKind, IdentifierRef};
 use rollbook_engine::known::Move;
 use rusqlite::{Connection, Transaction};
 
@@ -130,7 +130,7 @@ impl Identifiers {
         &self,
         pending: &Pending,
         workspace: WorkspaceId,
-        identifiers: impl Iterator<Item = &'a Identifier>,
+        identifiers: impl Iterator<Item = IdentifierRef<'a>>,
     ) -> Vec<RowId> {
         self.find(&self.read(), pending, workspace, identifiers)
     }
@@ -142,7 +142,7 @@ impl Identifiers {
         &self,
         connection: &Connection,
         workspace: WorkspaceId,
-        identifiers: impl Iterator<Item = &'a Identifier>,
+        identifiers: impl Iterator<Item = IdentifierRef<'a>>,
     ) -> Result<Vec<RowId>, StoreError> {
         let end = segments::end(connection)?;
         let nothing = Pending::default();
@@ -172,11 +172,11 @@ impl Identifiers {
         index: &Index,
         pending: &Pending,
         workspace: WorkspaceId,
-        identifiers: impl Iterator<Item = &'a Identifier>,
+        identifiers: impl Iterator<Item = IdentifierRef<'a>>,
     ) -> Vec<RowId> {
         let mut found = Vec::new();
         for identifier in identifiers {
-            let hash = self.hash(workspace, identifier);
+            let hash = self.hash(workspace, &identifier);
             let rows = index.table.rows(hash).chain(pending.won.rows(hash));
             // A collision may lead to another workspace.
             found.extend(rows.filter(|row| row.workspace() == workspace));
@@ -199,7 +199,7 @@ impl Identifiers {
             let Some(row) = RowId::new(workspace, one.contact) else {
                 continue; // Its contact could not be written either.
             };
-            let hash = self.hash(workspace, &one.identifier);
+            let hash = self.hash(workspace, &one.identifier.in_place());
             let step = Step {
                 entry: Entry { hash, row },
                 won: one.won,
@@ -264,7 +264,7 @@ impl Identifiers {
         *index = Index::default();
         let mut rebuilding = segments::Rebuilding::begin(tx)?;
         contacts::each(tx, |row, contact| {
-            for identifier in contact.identifiers() {
+            for identifier in contact.identifiers_in_place() {
                 let hash = self.hash(row.workspace(), &identifier);
                 let entry = Entry { hash, row };
                 index.table.apply(Step { entry, won: true });
@@ -276,13 +276,15 @@ impl Identifiers {
         Ok(())
     }
 
-    fn hash(&self, workspace: WorkspaceId, identifier: &Identifier) -> u64 {
-        hash(
-            self.seed,
-            workspace,
-            identifier.kind(),
-            identifier.key().as_bytes(),
-        )
+    fn hash(&self, workspace: WorkspaceId, identifier: &IdentifierRef<'_>) -> u64 {
+        let hash = |key: &str| {
+            let kind = identifier.kind();
+            hash(self.seed, workspace, kind, key.as_bytes())
+        };
+        match identifier.key_parts() {
+            ["", "", key] => hash(key),
+            _ => hash(identifier.to_identifier().key()),
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Index> {

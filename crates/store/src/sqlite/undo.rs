@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
+use rollbook_engine::contact::Identifier;
 use rollbook_engine::known::Known;
 use rollbook_engine::plan::Step;
 use rollbook_engine::undo::{self as engine, Original};
@@ -272,7 +273,8 @@ fn gather(
     writing
         .identifiers
         .refresh(&writing.tx, &mut writing.pending)?;
-    load_owners(writing, batch.workspace, identifiers.iter(), &mut known)?;
+    let wanted = identifiers.iter().map(Identifier::in_place);
+    load_owners(writing, batch.workspace, wanted, &mut known)?;
     Ok(known)
 }
 

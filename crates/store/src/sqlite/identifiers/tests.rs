@@ -1,4 +1,4 @@
-use rollbook_engine::contact::{Contact, ContactId, Value};
+use rollbook_engine::contact::{Contact, ContactId, Identifier, Value};
 use rollbook_engine::schema::FieldId;
 
 use super::super::{connect, migrations};
@@ -48,7 +48,7 @@ impl Process {
         self.index.refresh(&tx, &mut pending).unwrap();
         let found = self
             .index
-            .lookup(&pending, workspace, [identifier].into_iter());
+            .lookup(&pending, workspace, [identifier.in_place()].into_iter());
         tx.commit().unwrap();
         found.into_iter().map(|row| row.contact().0).collect()
     }
@@ -75,9 +75,11 @@ impl Process {
         workspace: WorkspaceId,
         identifier: &Identifier,
     ) -> Result<Vec<u64>, StoreError> {
-        let found =
-            self.index
-                .lookup_for_reading(&self.connection, workspace, [identifier].into_iter())?;
+        let found = self.index.lookup_for_reading(
+            &self.connection,
+            workspace,
+            [identifier.in_place()].into_iter(),
+        )?;
         Ok(found.into_iter().map(|row| row.contact().0).collect())
     }
 
@@ -208,7 +210,9 @@ fn a_rolled_back_transaction_leaves_nothing() {
         }];
         process.index.note(&mut pending, HOTEL, &moves, true);
         let two = phone(2);
-        let found = process.index.lookup(&pending, HOTEL, [&two].into_iter());
+        let found = process
+            .index
+            .lookup(&pending, HOTEL, [two.in_place()].into_iter());
         assert_eq!(found.len(), 1, "the same transaction sees it");
         process.index.write_down(&tx, pending).unwrap();
     }
