@@ -189,6 +189,15 @@ pub struct ImportFilter {
     pub file_name: Option<String>,
 }
 
+/// What came of [`Imports::create_replays`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replaying {
+    /// The imports, as written down.
+    Created(Vec<Import>),
+    /// Nothing was written: this replay of one of the sources is not over.
+    Busy(ImportId),
+}
+
 /// How many rows of one file may be edited.
 pub const MAX_EDITED_ROWS: u64 = 200_000;
 
@@ -224,6 +233,10 @@ pub struct Drift {
 pub trait Imports {
     /// Writes down a new import.
     async fn create_import(&self, import: NewImport) -> Result<Import, StoreError>;
+
+    /// Writes down imports that replay records of the log, all of them together, unless a replay of one of their
+    /// sources waits or runs: two that are asked for in the same instant would repeat the same records.
+    async fn create_replays(&self, replays: Vec<NewImport>) -> Result<Replaying, StoreError>;
 
     /// One import.
     async fn import(

@@ -18,6 +18,7 @@ use super::log::FilterFlags;
 use super::terminal::{plain, print_json, say, zone};
 use super::{Done, usage};
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::config::Config;
 use crate::imports::replay::all::{self, Found, Wish};
 use crate::imports::replay::{self, Edit, ReplayError, judge};
@@ -153,6 +154,9 @@ impl Replay {
             }
             return Ok(done(&totals));
         }
+        let about = format!("attempt {}", attempt.id);
+        app.audit(workspace, &Actor::command_line(), Act::Replayed, &about)
+            .await?;
         let attempt = replay::commit(app, ready).await?;
         let failed = attempt.result == ImportResult::Failure;
         let mut out = io::stdout().lock();
@@ -192,6 +196,9 @@ impl Replay {
         let imports = all::create(app, workspace, wish, &found, "command line")
             .await
             .map_err(told)?;
+        let about = format!("{} attempts", found.records());
+        app.audit(workspace, &Actor::command_line(), Act::Replayed, &about)
+            .await?;
         let mut ended = Vec::with_capacity(imports.len());
         for import in imports {
             let progress = Progress::start();
@@ -291,7 +298,17 @@ fn say_found(found: &Found) {
             Some(source) => format!("`{}`", source.settings.name),
             None => "a source that is gone".to_owned(),
         };
-        say(&format!("{} records of {name}", of_source.records));
+        let at_most = if found.looked_at.is_some() {
+            "up to "
+        } else {
+            ""
+        };
+        say(&format!("{at_most}{} records of {name}", of_source.records));
+    }
+    if let Some(looked_at) = found.looked_at {
+        say(&format!(
+            "the first {looked_at} were looked at; others that cannot be replayed are left out when their turn comes"
+        ));
     }
     for (obstacle, count) in found.left_out() {
         say(&format!("not replayed: {count}: {obstacle}"));

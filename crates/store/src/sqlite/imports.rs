@@ -2,6 +2,7 @@
 
 pub(super) mod drift;
 mod edits;
+mod replaying;
 
 use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
@@ -12,7 +13,7 @@ use super::{Sqlite, counted, outbox, sources, stored};
 use crate::commit::ImportStep;
 use crate::imports::{
     Drift, Import, ImportFilter, ImportId, ImportKind, ImportState, Imports, Lease, NewImport,
-    ReviewedRows,
+    Replaying, ReviewedRows,
 };
 use crate::outbox::NewMail;
 use crate::sources::SourceId;
@@ -23,6 +24,12 @@ impl Imports for Sqlite {
     async fn create_import(&self, import: NewImport) -> Result<Import, StoreError> {
         self.writer
             .write(move |writing| create(&writing.tx, &import))
+            .await
+    }
+
+    async fn create_replays(&self, replays: Vec<NewImport>) -> Result<Replaying, StoreError> {
+        self.writer
+            .write(move |writing| replaying::create(&writing.tx, &replays))
             .await
     }
 

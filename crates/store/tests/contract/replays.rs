@@ -2,6 +2,7 @@
 
 use rollbook_store::Timestamp;
 use rollbook_store::commit::Delivery;
+use rollbook_store::imports::{ImportKind, ImportState, NewImport, Replaying};
 use rollbook_store::log::AttemptId;
 
 use crate::harness::{Desk, attempt_of, delivery, guest, on_every_store, rows, step};
@@ -100,6 +101,48 @@ async fn the_way_to_a_replay_goes_with_the_attempt_that_it_repeats() {
         }
         assert_eq!(replays(&desk, old).await, []);
         assert_eq!(replays(&desk, young).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_replays_asked_for_in_one_instant_one_is_written_down() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let replay = || NewImport {
+            kind: ImportKind::Replay,
+            ..desk.new_import(10, ImportState::Queued)
+        };
+        let asked = (0..8).map(|_| {
+            let (store, replays) = (desk.store.clone(), vec![replay()]);
+            tokio::spawn(async move { store.create_replays(replays).await.unwrap() })
+        });
+        let mut created = Vec::new();
+        let mut refused = Vec::new();
+        for asked in asked.collect::<Vec<_>>() {
+            match asked.await.unwrap() {
+                Replaying::Created(imports) => created.extend(imports),
+                Replaying::Busy(import) => refused.push(import),
+            }
+        }
+        assert_eq!((created.len(), refused.len()), (1, 7));
+        let running = created.remove(0);
+        assert!(refused.iter().all(|busy| *busy == running.id));
+        // Once it is over, there is room.
+        let workspace = desk.workspace;
+        let cancelled = desk
+            .store
+            .cancel_import(workspace, running.id, Timestamp(20));
+        cancelled.await.unwrap();
+        let third = replay();
+        let again = desk
+            .store
+            .create_replays(vec![third.clone()])
+            .await
+            .unwrap();
+        assert!(matches!(again, Replaying::Created(imports) if imports[0].id == third.id));
+        let imports = desk.store.imports(workspace, None, 100).await.unwrap();
+        assert_eq!(imports.len(), 2);
     })
     .await;
 }

@@ -186,8 +186,11 @@ pub(crate) struct EditAllJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReplayCount)]
 pub(crate) struct FoundJson {
-    /// Records that can be replayed.
+    /// Records that can be replayed; if `exact` is false, hardly more than there are.
     records: u64,
+    /// Whether every attempt was looked at. Of more than 10,000, the first are; others that cannot be replayed are left
+    /// out when their turn comes.
+    exact: bool,
     /// Those that cannot, and why.
     left_out: Vec<LeftOutJson>,
     /// The same source by source.
@@ -237,6 +240,7 @@ impl FoundJson {
         });
         FoundJson {
             records: found.records(),
+            exact: found.looked_at.is_none(),
             left_out: left_out(&found.left_out()),
             sources: of_source.collect(),
         }
@@ -256,7 +260,7 @@ fn left_out(counts: &BTreeMap<Obstacle, u64>) -> Vec<LeftOutJson> {
 /// Count what can be replayed
 ///
 /// The filter is that of the log. Attempts that were replayed before are left out, because the replay stands for them,
-/// unless `again=true`.
+/// unless `again=true`. Of many attempts the first are looked at one by one, and the others counted: see `exact`.
 #[utoipa::path(
     get,
     path = "/logs/replay",
