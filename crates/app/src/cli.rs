@@ -166,6 +166,46 @@ fn run(cli: Cli) -> anyhow::Result<Done> {
 }
 
 async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
+    let database = config.database.clone();
+    let is_new = !rollbook_store::exists(&database)?;
+    if is_new && !begins(&command) {
+        anyhow::bail!(
+            "there is no database `{database}`; name another one with --database, or make it with: rollbook migrate"
+        );
+    }
+    let tells = !matches!(
+        command,
+        Command::Serve(_) | Command::Demo(_) | Command::Migrate(_)
+    );
+    let done = carry_out(command, config).await;
+    // Somebody may have meant another one.
+    if is_new && tells && rollbook_store::exists(&database)? {
+        terminal::say(&format!("made a new database: `{database}`"));
+    }
+    done
+}
+
+/// Whether a command has something to do where there is no database yet. All others would make an empty one at a
+/// mistyped path, and say that there is nothing in it.
+fn begins(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Serve(_)
+            | Command::Demo(_)
+            | Command::Migrate(_)
+            | Command::Import(_)
+            | Command::Source(source::Sources::Add { .. })
+            | Command::Key(key::Keys::Create { .. })
+            | Command::User(user::Users::Add { .. })
+            | Command::Field(field::Fields::Add { .. })
+            | Command::Workspace(
+                workspace::Workspace::Add { .. } | workspace::Workspace::Set { .. }
+            )
+            | Command::Mail(mail::Mails::Test { .. })
+    )
+}
+
+async fn carry_out(command: Command, config: Config) -> anyhow::Result<Done> {
     match command {
         Command::Serve(command) => command.run(config).await,
         Command::Import(command) => command.run(config).await,

@@ -76,6 +76,18 @@ pub type AnyStore = Arc<dyn Store>;
 /// Opens the store at an address, making it if it is not there and taking it to the latest schema: `sqlite:PATH`, or a
 /// path alone. The folder must exist.
 pub async fn open(address: &str) -> Result<AnyStore, StoreError> {
+    let path = path_of(address)?;
+    let opening = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path));
+    let store = opening.await.map_err(|_| StoreError::Closed)??;
+    Ok(Arc::new(store))
+}
+
+/// Whether there is a store at an address already.
+pub fn exists(address: &str) -> Result<bool, StoreError> {
+    Ok(path_of(address)?.exists())
+}
+
+fn path_of(address: &str) -> Result<PathBuf, StoreError> {
     let path = match address.split_once(':') {
         Some(("sqlite", path)) => path,
         // A scheme of another database; but `C:` is a drive.
@@ -85,10 +97,7 @@ pub async fn open(address: &str) -> Result<AnyStore, StoreError> {
     if path.is_empty() || path.starts_with(':') {
         return Err(StoreError::Address(address.to_owned()));
     }
-    let path = PathBuf::from(path);
-    let opening = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path));
-    let store = opening.await.map_err(|_| StoreError::Closed)??;
-    Ok(Arc::new(store))
+    Ok(PathBuf::from(path))
 }
 
 /// What can go wrong in a store.

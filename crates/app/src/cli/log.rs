@@ -9,9 +9,10 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use rollbook_engine::attempt::{Action, ImportResult};
 use rollbook_engine::contact::{ContactId, IdentifierKind, Text};
+use rollbook_store::commit::Payload;
 use rollbook_store::imports::ImportId;
 use rollbook_store::log::{Attempt, LogFilter, Paging};
-use rollbook_store::{Timestamp, WorkspaceId};
+use rollbook_store::{StoreError, Timestamp, WorkspaceId};
 
 use super::source::find_source;
 use super::terminal::{self, Format, colours, plain, print_json, say, show_time, zone};
@@ -19,8 +20,8 @@ use super::{Done, usage};
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
+use crate::export;
 use crate::search::{point_in_time, search};
-use crate::spreadsheet;
 use crate::wire::{AttemptJson, SourceNames};
 
 /// The columns of the log with the names that they have everywhere.
@@ -35,9 +36,6 @@ const COLUMNS: [&str; 9] = [
     "Received at",
     "Matched On",
 ];
-
-/// What a CSV has beside them.
-const MORE_COLUMNS: [&str; 5] = ["External ID", "Import", "Row", "Contact", "Attempt"];
 
 /// Attempts that are read at a time.
 const PAGE: u32 = 1_000;
@@ -54,8 +52,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// the workspace's time zone, and a day alone means its begin for --from and its end for --to. The search finds a phone
 /// in any format, an email, a name, an External ID or a part of the payload.
 ///
-/// --format table is for people and shows the newest 200; json prints one attempt a line; csv is safe to open in a
-/// spreadsheet. Both have no limit unless you set one.
+/// --format table is for people and shows the newest 200; json prints one attempt a line; csv has the columns of the
+/// page's and the API's export, payload included, and is safe to open in a spreadsheet. Both have no limit unless you
+/// set one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -287,26 +286,23 @@ impl Log {
         let mut shown = 0;
         let mut paging = Paging::Newest;
         if view.format == Format::Csv {
-            out.write_all(csv_header().as_bytes())?;
+            out.write_all(&export::csv_head())?;
         }
         let more = loop {
             let wanted = u32::try_from(limit - shown).unwrap_or(PAGE).min(PAGE);
             if wanted == 0 {
                 break true;
             }
-            let page = app
-                .store
-                .page(workspace, filter.clone(), paging, wanted)
-                .await?;
-            let Some(last) = page.attempts.last() else {
+            let (page, more) = view.read(app, workspace, &filter, paging, wanted).await?;
+            let Some((last, _)) = page.last() else {
                 break false;
             };
             paging = Paging::Before(last.id.number());
-            shown += page.attempts.len();
-            for attempt in page.attempts {
-                view.write(attempt, &mut rows, &mut out)?;
+            shown += page.len();
+            for (attempt, payload) in page {
+                view.write(attempt, payload, &mut rows, &mut out)?;
             }
-            if !page.more {
+            if !more {
                 break false;
             }
         };
@@ -359,23 +355,21 @@ impl Log {
         let mut after = 0;
         let mut first = true;
         if view.format == Format::Csv {
-            io::stdout().write_all(csv_header().as_bytes())?;
+            io::stdout().write_all(&export::csv_head())?;
         }
         loop {
             let wanted = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
-            let page = app
-                .store
-                .page(workspace, filter.clone(), Paging::After(after), wanted)
-                .await?;
-            if let Some(last) = page.attempts.last() {
+            let paging = Paging::After(after);
+            let (page, more) = view.read(app, workspace, &filter, paging, wanted).await?;
+            if let Some((last, _)) = page.last() {
                 after = last.id.number();
-                left -= page.attempts.len();
+                left -= page.len();
                 // A source may have been added meanwhile.
                 view.names = SourceNames::of(&app.store.sources(workspace).await?);
                 let mut out = io::BufWriter::new(io::stdout().lock());
                 let mut rows = terminal::table(&COLUMNS);
-                for attempt in page.attempts {
-                    view.write(attempt, &mut rows, &mut out)?;
+                for (attempt, payload) in page {
+                    view.write(attempt, payload, &mut rows, &mut out)?;
                 }
                 if view.format == Format::Table {
                     fix_widths(&mut rows);
@@ -387,7 +381,7 @@ impl Log {
             if left == 0 {
                 return Ok(());
             }
-            if !page.more {
+            if !more {
                 tokio::time::sleep(POLL).await;
             }
         }
@@ -395,8 +389,37 @@ impl Log {
 }
 
 impl View {
+    /// A page of attempts, and whether there are more; payloads only where they are shown.
+    async fn read(
+        &self,
+        app: &App,
+        workspace: WorkspaceId,
+        filter: &LogFilter,
+        paging: Paging,
+        limit: u32,
+    ) -> Result<(Vec<(Attempt, Option<Payload>)>, bool), StoreError> {
+        let (store, filter) = (&app.store, filter.clone());
+        if self.format == Format::Csv {
+            let page = store.page_with_payloads(workspace, filter, paging, limit);
+            let page = page.await?;
+            let more = page.len() == limit as usize;
+            let page = page.into_iter();
+            let page = page.map(|(attempt, payload)| (attempt, Some(payload)));
+            return Ok((page.collect(), more));
+        }
+        let page = store.page(workspace, filter, paging, limit).await?;
+        let attempts = page.attempts.into_iter().map(|attempt| (attempt, None));
+        Ok((attempts.collect(), page.more))
+    }
+
     /// Writes an attempt, or for tables keeps it.
-    fn write(&self, attempt: Attempt, rows: &mut Table, out: &mut impl Write) -> io::Result<()> {
+    fn write(
+        &self,
+        attempt: Attempt,
+        payload: Option<Payload>,
+        rows: &mut Table,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         match self.format {
             Format::Table => {
                 rows.add_row(self.cells(&attempt).map(|cell| plain(&cell)));
@@ -404,18 +427,9 @@ impl View {
             }
             Format::Json => print_json(out, &AttemptJson::of(attempt, &self.names)),
             Format::Csv => {
-                let cells = self.cells(&attempt);
-                let more = [
-                    attempt.shown.external_id.unwrap_or_default().into_string(),
-                    attempt.import.map_or_else(String::new, |id| id.to_string()),
-                    attempt.row.map_or_else(String::new, |row| row.to_string()),
-                    attempt
-                        .contact
-                        .map_or_else(String::new, |id| id.to_string()),
-                    attempt.id.to_string(),
-                ];
-                let line = spreadsheet::line(cells.iter().chain(&more).map(String::as_str));
-                out.write_all(line.as_bytes())
+                let mut line = Vec::new();
+                export::csv_line(&mut line, attempt, payload, &self.names);
+                out.write_all(&line)
             }
         }
     }
@@ -495,10 +509,6 @@ fn fix_widths(rows: &mut Table) {
             column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
         }
     }
-}
-
-fn csv_header() -> String {
-    spreadsheet::line(COLUMNS.into_iter().chain(MORE_COLUMNS))
 }
 
 /// Which end of a day a day alone means.

@@ -248,6 +248,7 @@ fn a_file_without_a_usable_column_is_refused() {
 fn a_paused_source_takes_no_file() {
     let workspace = Workspace::new();
     workspace.write("guests.csv", GUESTS);
+    workspace.run(&["migrate"]).code(0);
     workspace.run(&["source", "pause", "manual"]).code(0);
     workspace
         .run(&["import", "guests.csv"])

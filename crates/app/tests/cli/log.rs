@@ -159,6 +159,7 @@ fn the_table_has_the_columns_of_the_page_and_no_colours_in_a_file() {
 #[test]
 fn an_empty_range_says_when_there_was_something() {
     let workspace = Workspace::new();
+    workspace.run(&["migrate"]).code(0);
     workspace.run(&["log"]).code(0).says(&["no attempts yet"]);
     let workspace = self::workspace();
     let ran = workspace.run(&["log", "--search", "nobody"]).code(0);
@@ -176,9 +177,14 @@ fn csv_is_safe_in_a_spreadsheet() {
         header.iter().take(3).collect::<Vec<_>>(),
         ["Result", "Info", "Action"]
     );
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 4);
-    assert_eq!(&rows[0][4], "'+491713920012");
+    assert_eq!(&rows[0][column("Phone Number")], "'+491713920012");
+    // What page and API export as well.
+    assert_eq!(&rows[1][column("Info")][..7], "phone: ");
+    assert_eq!(&rows[1][column("Payload")], "3,Cleo,12,");
+    assert!(rows[1][column("Received at")].ends_with('Z'));
 }
 
 #[test]

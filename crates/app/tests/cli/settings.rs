@@ -77,3 +77,39 @@ fn help_and_version_are_data() {
         Some("3.1")
     );
 }
+
+#[test]
+fn a_mistyped_database_is_said_and_none_is_made() {
+    let workspace = Workspace::new();
+    for command in [
+        &["log"][..],
+        &["contacts", "list"],
+        &["contacts", "export"],
+        &["imports", "list"],
+        &["source", "list"],
+        &["user", "list"],
+        &["replay", "--result", "failure", "--yes"],
+        &["undo", "019aad5e-5b60-7001-8000-000000000001"],
+    ] {
+        let arguments: Vec<&str> = command
+            .iter()
+            .chain(&["--database", "rolbook.db"])
+            .copied()
+            .collect();
+        workspace
+            .run(&arguments)
+            .code(1)
+            .says(&["there is no database `rolbook.db`", "--database"]);
+    }
+    assert!(!workspace.path("rolbook.db").exists());
+    assert!(!workspace.path("rolbook.db-files").exists());
+    // What begins with a database says that it made one, once.
+    workspace.write("guests.csv", "Name\nAnna\n");
+    let import = ["import", "guests.csv"];
+    workspace
+        .run(&import)
+        .code(0)
+        .says(&["made a new database: `sqlite:rollbook.db`"]);
+    let again = workspace.run(&import).code(0);
+    assert!(!again.err.contains("made a new database"), "{again:?}");
+}

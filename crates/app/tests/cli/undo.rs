@@ -126,6 +126,7 @@ fn what_changed_since_is_kept_and_listed() {
 #[test]
 fn what_cannot_be_undone_is_explained() {
     let workspace = Workspace::new();
+    workspace.run(&["migrate"]).code(0);
     workspace
         .run(&["undo", "1"])
         .code(2)
