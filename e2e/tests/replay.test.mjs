@@ -110,6 +110,48 @@ test('all failures of an import are replayed once their cause is set right', () 
     await page.getByRole('button', { name: 'Replay 3 records' }).waitFor();
   }));
 
+test('a record is mapped otherwise for its replay, in the log and on its own page', () =>
+  journey(page, 'replay one mapped', async () => {
+    const key = (await rollbook.cli('key', 'create', '--source', 'desk')).trim();
+    const { status, body } = await rollbook.post('desk', key, { Kennung: 'G-7', name: 'Ida Blum', wohnort: 'Kiel' });
+    assert.equal(status, 422);
+    await page.goto(`/settings/logs/${body.id}`);
+    await page.getByText('Replay this record').click();
+    await page.getByText('Map its columns otherwise this time').click();
+    const goes = (column) => page.getByLabel(`Where ${column} goes`, { exact: true });
+    assert.equal(await goes('name').inputValue(), 'name');
+    assert.equal(await goes('Kennung').inputValue(), '');
+    await assertAccessible(page, 'mapping of a replay');
+    // A choice that does not suit the value is a warning, as in any delivery.
+    await goes('wohnort').selectOption('birthday');
+    await goes('Kennung').selectOption('external_id');
+    await page.getByRole('button', { name: 'Replay' }).click();
+    await page.getByRole('heading', { name: 'Ida Blum · created' }).waitFor();
+    await page.getByText('“Kiel”').first().waitFor();
+    await page.getByRole('link', { name: 'Open contact' }).click();
+    await page.getByText('G-7').first().waitFor();
+  }));
+
+test('all records of an import are mapped otherwise for their replay', () =>
+  journey(page, 'replay all mapped', async () => {
+    const path = rollbook.file('cities.csv', 'Kundennummer,Name,Wohin\nC-1,Otto Neu,Linz\nC-2,Eva Alt,Graz\n');
+    const { import_id: id } = JSON.parse(await rollbook.cli('import', path, '--map', 'Wohin=', '--json'));
+    await page.goto(`/settings/logs/replay?import=${id}&range=24h`);
+    await page.getByText('Map its columns otherwise this time').click();
+    const goes = page.getByLabel('Where Wohin goes');
+    assert.equal(await goes.inputValue(), '');
+    await page.getByRole('cell', { name: 'Linz' }).waitFor();
+    await assertAccessible(page, 'mapping of a replay of many');
+    await goes.selectOption('city');
+    await page.getByRole('button', { name: 'Replay 2 records' }).click();
+    await page.getByRole('heading', { name: 'Replay of 2 records' }).waitFor();
+    await page.getByText('See every row in the log').waitFor();
+    assert.equal(await page.locator('#count-updated').innerText(), '2');
+    await page.goto('/contacts?q=Otto');
+    await page.getByRole('link', { name: 'Otto Neu' }).click();
+    await page.getByText('Linz').first().waitFor();
+  }));
+
 test('who may only look sees no way to replay', async () => {
   const email = 'viewer@hotel.example';
   const password = (await rollbook.cli('user', 'add', email, '--name', 'Vera', '--role', 'viewer')).trim();

@@ -47,6 +47,12 @@ const row = (number, on = page) => on.locator(`#row-${number}`);
 const verdict = (number, word, on = page) => row(number, on).locator('.tag', { hasText: word }).waitFor();
 const group = (title, on = page) => on.locator('.group', { hasText: title });
 
+/** Every contact, without the time of its last change. */
+const contacts = async () => {
+  const lines = (await rollbook.cli('contacts', 'export', '--format', 'json')).trim().split('\n');
+  return lines.map((line) => ({ ...JSON.parse(line), updated_at: undefined }));
+};
+
 const upload = async (on, name, text) => {
   await on.goto('/imports/new');
   await on.getByLabel('File', { exact: true }).setInputFiles(rollbook.file(name, text));
@@ -59,6 +65,7 @@ const upload = async (on, name, text) => {
 
 test('a file with every kind of defect goes in clean within the wizard', () =>
   journey(page, 'review', async () => {
+    const then = await contacts();
     await upload(page, 'guests.csv', file);
     assert.equal(await count('rows'), 12);
     assert.equal(await count('failed'), 9);
@@ -133,9 +140,19 @@ test('a file with every kind of defect goes in clean within the wizard', () =>
       { created: await count('created'), updated: await count('updated'), failed: await count('failed') },
       { created: 9, updated: 2, failed: 1 },
     );
+    const result = page.url();
     await page.goto('/contacts?q=Cora');
     await page.getByRole('link', { name: 'Cora Klein' }).click();
     await page.getByText('Bath').waitFor();
+    assert.equal((await contacts()).length, then.length + 9);
+
+    // Taken back, everything is as it was before the file came.
+    await page.goto(result);
+    await page.getByRole('link', { name: 'Undo this import' }).click();
+    await page.getByRole('button', { name: 'Undo this import' }).click();
+    await page.getByRole('link', { name: 'See every record in the log' }).waitFor();
+    assert.equal(await count('removed'), 9);
+    assert.deepEqual(await contacts(), then);
   }));
 
 test('a review works without scripts, and shows hostile cells as text', async () => {

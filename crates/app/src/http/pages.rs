@@ -19,6 +19,7 @@ mod mapping;
 mod new_source;
 mod notifications;
 mod people;
+mod remap;
 mod reset;
 pub(crate) mod review;
 #[cfg(test)]

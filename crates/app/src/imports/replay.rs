@@ -2,6 +2,7 @@
 //! ones. The old ones stay as they are.
 
 pub(crate) mod all;
+pub(crate) mod columns;
 pub(crate) mod judge;
 pub(crate) mod origin;
 

@@ -21,6 +21,7 @@ use crate::http::pages::attempt::replay::ReplayForm;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::log::rows::{Names, ResultTag};
+use crate::http::pages::remap::Sent;
 use crate::http::pages::show::{When, count, field_label, values};
 use crate::http::session::Person;
 use crate::imports::replay::origin::options_of;
@@ -115,7 +116,7 @@ pub(super) async fn get(
     Query(query): Query<AttemptQuery>,
 ) -> Result<Response, PageError> {
     let (attempt, payload) = find(&app, &person, &id).await?;
-    let attempt = view(&app, &person, attempt, payload).await?;
+    let attempt = view(&app, &person, attempt, payload, &Sent::default()).await?;
     if query.fragment.is_some() {
         return page(&AttemptFragment { attempt });
     }
@@ -133,12 +134,13 @@ async fn find(app: &App, person: &Person, id: &str) -> Result<(Attempt, Payload)
     found.ok_or_else(missing)
 }
 
-/// An attempt as this person sees it.
+/// An attempt as this person sees it, with the form to replay it as it was sent.
 async fn view(
     app: &App,
     person: &Person,
     attempt: Attempt,
     payload: Payload,
+    sent: &Sent,
 ) -> Result<AttemptView, PageError> {
     let workspace = person.workspace.id;
     let replays = app.store.replays(workspace, attempt.id).await?;
@@ -146,7 +148,7 @@ async fn view(
     let attempt = person.sight().attempt(attempt);
     let sources = app.store.sources(workspace).await?;
     let names = Names::load(app, person, &sources, std::slice::from_ref(&attempt)).await?;
-    let replay = ReplayForm::of(app, person, &attempt, &payload).await?;
+    let replay = ReplayForm::of(app, person, &attempt, &payload, sent).await?;
     let payload = person.sight().payload(payload);
     if payload.is_some() {
         let about = format!("attempt {}", attempt.id);

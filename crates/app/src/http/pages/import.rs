@@ -2,6 +2,7 @@
 
 pub(crate) mod about;
 pub(super) mod downloads;
+pub(crate) mod drift;
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -11,7 +12,6 @@ use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use futures_util::stream::{self, Stream, StreamExt};
-use rollbook_engine::plan::ExpectedVerdict;
 use rollbook_store::Timestamp;
 use rollbook_store::imports::{Import, ImportId, ImportKind, ImportState};
 use rollbook_store::sources::Source;
@@ -23,6 +23,7 @@ use crate::clock;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::import::about::About;
+use crate::http::pages::import::drift::Drifted;
 use crate::http::pages::imports::StateTag;
 use crate::http::pages::mapping;
 use crate::http::pages::show::{When, bytes, count, counted, duration, encode, sentence};
@@ -41,26 +42,6 @@ pub(crate) struct ImportPage {
     pub(crate) import: ImportView,
     pub(crate) about: About,
     pub(crate) drift: Option<Drifted>,
-}
-
-/// Rows of which something else became than the review said.
-#[derive(Debug, Clone)]
-pub(crate) struct Drifted {
-    /// `3 rows came out`.
-    pub(crate) summary: String,
-    pub(crate) rows: Vec<DriftedRow>,
-    /// How many more there are, in words; blank if all are listed.
-    pub(crate) more: String,
-}
-
-/// One of them.
-#[derive(Debug, Clone)]
-pub(crate) struct DriftedRow {
-    pub(crate) number: String,
-    /// What the review said: `create a contact`.
-    pub(crate) expected: &'static str,
-    pub(crate) contact: Option<u64>,
-    pub(crate) attempt: String,
 }
 
 /// The progress alone.
@@ -156,7 +137,7 @@ pub(super) async fn get(
     page(&ImportPage {
         frame: Frame::new(&person, Section::Imports),
         about: About::of(&app, &person, &import).await?,
-        drift: Drifted::of(&app, &import).await?,
+        drift: Drifted::of(&app, &person, &import).await?,
         import: ImportView::of(&import, rate, &person),
     })
 }
@@ -198,37 +179,6 @@ pub(super) async fn cancel(
             .await?;
     }
     Ok(Redirect::to(&format!("/imports/{id}")).into_response())
-}
-
-impl Drifted {
-    /// The rows of an import that drifted; none if none did.
-    async fn of(app: &App, import: &Import) -> Result<Option<Drifted>, PageError> {
-        const SHOWN: usize = 100;
-        if import.drifted == 0 {
-            return Ok(None);
-        }
-        let rows = app.store.drifted_rows(import.workspace, import.id).await?;
-        let listed = rows.into_iter().take(SHOWN).map(|drift| DriftedRow {
-            number: count(drift.row),
-            expected: match drift.expected.verdict {
-                ExpectedVerdict::Created => "create a contact",
-                ExpectedVerdict::Updated => "update",
-                ExpectedVerdict::Unchanged => "change nothing of",
-                ExpectedVerdict::Failed => "fail",
-            },
-            contact: drift.expected.contact.map(|contact| contact.0),
-            attempt: drift.attempt.to_string(),
-        });
-        let rows: Vec<DriftedRow> = listed.collect();
-        Ok(Some(Drifted {
-            summary: format!("{} came out", counted(import.drifted, "row", "rows")),
-            more: match import.drifted.saturating_sub(rows.len() as u64) {
-                0 => String::new(),
-                more => format!("{} more", count(more)),
-            },
-            rows,
-        }))
-    }
 }
 
 /// The import of an address.

@@ -16,9 +16,8 @@ use crate::http::pages::contacts::{ContactRow, ContactsPage};
 use crate::http::pages::error::{ErrorPage, Trouble};
 use crate::http::pages::frame::{Frame, OtherWorkspace, Section};
 use crate::http::pages::import::about::{About, Lineage, MappedColumn};
-use crate::http::pages::import::{
-    Counts, Drifted, DriftedRow, ImportPage, ImportProgress, ImportView, Progress,
-};
+use crate::http::pages::import::drift::{Drifted, DriftedRow};
+use crate::http::pages::import::{Counts, ImportPage, ImportProgress, ImportView, Progress};
 use crate::http::pages::imports::{ImportRow, ImportsPage, StateTag};
 use crate::http::pages::join::{JoinPage, Joiner};
 use crate::http::pages::log::query::LogQuery;
@@ -43,6 +42,7 @@ use crate::http::pages::notifications::{
     NotificationsPage, SourceRow as ToldSource, WorkspaceForm, WorkspaceProblems,
 };
 use crate::http::pages::people::{InvitationRow, NewLink, PeoplePage, PersonRow};
+use crate::http::pages::remap::{Remap, RemapColumn};
 use crate::http::pages::reset::NewPasswordPage;
 use crate::http::pages::review::view::{
     CellView, ChangeView as ChangeOfRow, GroupView, RowView, Tab,
@@ -267,6 +267,28 @@ fn log(empty: Option<Empty>) -> LogPage {
     }
 }
 
+fn remap() -> Remap {
+    Remap {
+        columns: vec![RemapColumn {
+            index: 0,
+            raw_name: hostile(),
+            name: hostile(),
+            value: hostile(),
+            before: hostile(),
+            field: hostile(),
+        }],
+        groups: vec![FieldGroup {
+            label: "Fields",
+            fields: vec![FieldOption {
+                key: hostile(),
+                label: hostile(),
+            }],
+        }],
+        is_open: true,
+        hint: Some("The values are those of the first record."),
+    }
+}
+
 fn replay_row() -> SourceRow {
     SourceRow {
         name: hostile(),
@@ -296,6 +318,7 @@ fn attempt(formatted: Formatted) -> AttemptView {
         replays: vec![hostile(), hostile()],
         replay: Some(ReplayForm {
             text: Some(hostile()),
+            remap: Some(remap()),
             obstacle: None,
             problem: Some(hostile()),
         }),
@@ -649,6 +672,7 @@ fn all() -> Vec<(&'static str, String)> {
         let attempt = AttemptView {
             replay: Some(ReplayForm {
                 text,
+                remap: None,
                 obstacle,
                 problem: None,
             }),
@@ -672,6 +696,8 @@ fn all() -> Vec<(&'static str, String)> {
                 url: hostile(),
             }],
             sources,
+            looked_at: records.is_some().then(hostile),
+            remap: records.is_some().then(remap),
             records,
             replayed: Some((hostile(), hostile())),
             hidden: vec![("from", hostile())],
@@ -803,8 +829,11 @@ fn all() -> Vec<(&'static str, String)> {
                 summary: hostile(),
                 rows: vec![DriftedRow {
                     number: hostile(),
+                    name: hostile(),
                     expected: "update",
                     contact: Some(7),
+                    became: "created",
+                    became_contact: Some(8),
                     attempt: hostile(),
                 }],
                 more: hostile(),

@@ -8,15 +8,16 @@ use rollbook_store::StoreError;
 use rollbook_store::commit::Payload;
 use rollbook_store::imports::ImportKind;
 use rollbook_store::log::Attempt;
-use serde::Deserialize;
 
 use super::{AttemptPage, find, view};
 use crate::app::App;
 use crate::audit::Act;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page_with};
+use crate::http::pages::remap::{Remap, Sent};
 use crate::http::pages::show::sentence;
 use crate::http::session::Person;
+use crate::imports::replay::columns::columns_of;
 use crate::imports::replay::origin::Obstacle;
 use crate::imports::replay::{self, Edit, ReplayError};
 
@@ -25,17 +26,12 @@ use crate::imports::replay::{self, Edit, ReplayError};
 pub(crate) struct ReplayForm {
     /// The record, to be corrected; none if it is no text.
     pub(crate) text: Option<String>,
+    /// Where its columns go; none if it has none.
+    pub(crate) remap: Option<Remap>,
     /// Why the attempt cannot be replayed.
     pub(crate) obstacle: Option<String>,
     /// What was wrong with what the person sent.
     pub(crate) problem: Option<String>,
-}
-
-/// The form as it is sent.
-#[derive(Debug, Deserialize)]
-pub(in crate::http::pages) struct Sent {
-    /// The record as the person left it; none if it could not be shown.
-    payload: Option<String>,
 }
 
 impl ReplayForm {
@@ -44,6 +40,7 @@ impl ReplayForm {
         person: &Person,
         attempt: &Attempt,
         payload: &Payload,
+        sent: &Sent,
     ) -> Result<Option<ReplayForm>, StoreError> {
         if !person.may_import() {
             return Ok(None);
@@ -58,7 +55,15 @@ impl ReplayForm {
         } else {
             Obstacle::of(attempt).filter(|obstacle| *obstacle == Obstacle::Erased)
         };
+        let remap = if obstacle.is_none() {
+            let workspace = person.workspace.id;
+            let columns = columns_of(app, workspace, attempt, payload).await?;
+            Remap::of(columns, app.schema(workspace).await?.as_ref(), sent)
+        } else {
+            None
+        };
         Ok(Some(ReplayForm {
+            remap,
             text: String::from_utf8(payload.bytes.clone()).ok(),
             obstacle: obstacle.map(|obstacle| sentence(&obstacle.to_string())),
             problem: None,
@@ -71,14 +76,17 @@ pub(in crate::http::pages) async fn post(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<Vec<(String, String)>>,
 ) -> Result<Response, PageError> {
     person.must_import()?;
     let (attempt, payload) = find(&app, &person, &id).await?;
-    let text = sent.payload.and_then(|text| edited(&text, &payload.bytes));
+    let sent = Sent::of(sent);
+    // The record as the person left it; none if it could not be shown.
+    let text = sent.get("payload");
+    let text = text.and_then(|text| edited(text, &payload.bytes));
     let edit = Edit {
         payload: text.clone(),
-        mapping: None,
+        mapping: sent.mapping(),
     };
     let workspace = person.workspace.id;
     let replayed = match replay::read(&app, workspace, &attempt, payload.clone(), edit).await {
@@ -95,7 +103,7 @@ pub(in crate::http::pages) async fn post(
         Err(ReplayError::Store(error)) => return Err(error.into()),
         Err(error) => sentence(&error.to_string()),
     };
-    let mut attempt = view(&app, &person, attempt, payload).await?;
+    let mut attempt = view(&app, &person, attempt, payload, &sent).await?;
     if let Some(form) = &mut attempt.replay {
         form.problem = Some(problem);
         if text.is_some() {

@@ -5,8 +5,9 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use rollbook_store::Timestamp;
+use rollbook_store::imports::Import;
 use rollbook_store::log::LogFilter;
+use rollbook_store::{StoreError, Timestamp};
 use serde::Deserialize;
 
 use crate::app::App;
@@ -17,11 +18,17 @@ use crate::http::pages::frame::{Frame, Section, page_with};
 use crate::http::pages::log::query::{self, LogQuery};
 use crate::http::pages::log::rows::ResultTag;
 use crate::http::pages::log::{Chip, RangeMenu, chips, range_menu, within};
+use crate::http::pages::remap::{Remap, Sent};
 use crate::http::pages::show::{count, counted, sentence};
 use crate::http::session::Person;
 use crate::imports::replay::ReplayError;
 use crate::imports::replay::all::{self, Found, FoundOfSource, Wish};
+use crate::imports::replay::columns::columns_of;
 use crate::imports::replay::origin::Obstacle;
+
+/// What menus of the first record's columns mean for the others.
+const HOLDS_FOR_ALL: &str = "The values are those of the first record. What you choose holds for all of these \
+                             records, so every file that they come from must have the column.";
 
 /// The page.
 #[derive(Template)]
@@ -37,6 +44,10 @@ pub(crate) struct ReplayPage {
     pub(crate) sources: Vec<SourceRow>,
     /// `212 records`; none if nothing can be replayed.
     pub(crate) records: Option<String>,
+    /// How many attempts were looked at, if that were not all: `10,000`.
+    pub(crate) looked_at: Option<String>,
+    /// Where the columns of the first record go; none if the records are of several sources.
+    pub(crate) remap: Option<Remap>,
     /// Those that were replayed before, and where they are included.
     pub(crate) replayed: Option<(String, String)>,
     /// What the form sends beside the button.
@@ -59,16 +70,6 @@ pub(in crate::http::pages) struct Again {
     again: String,
 }
 
-/// The form. It says the time and the count as they were shown, so that nothing else is replayed.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(in crate::http::pages) struct Sent {
-    from: i64,
-    to: i64,
-    count: u64,
-    again: String,
-}
-
 /// `GET /settings/logs/replay`
 pub(in crate::http::pages) async fn get(
     State(app): State<App>,
@@ -80,32 +81,44 @@ pub(in crate::http::pages) async fn get(
     let asked = Asked::of(&app, &person, query, !again.again.is_empty()).await?;
     let found = all::count(&app, person.workspace.id, &asked.wish).await;
     let found = found.map_err(broken)?;
-    asked.show(&app, &person, &found, None).await
+    asked
+        .show(&app, &person, &found, &Sent::default(), None)
+        .await
 }
 
-/// `POST /settings/logs/replay`
+/// `POST /settings/logs/replay`. The form says the time and the count as they were shown, so that nothing else is
+/// replayed.
 pub(in crate::http::pages) async fn post(
     State(app): State<App>,
     person: Person,
     Query(query): Query<LogQuery>,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<Vec<(String, String)>>,
 ) -> Result<Response, PageError> {
     person.must_import()?;
-    let mut asked = Asked::of(&app, &person, query, !sent.again.is_empty()).await?;
-    asked.wish.filter.from = Some(Timestamp(sent.from));
-    asked.wish.filter.to = Some(Timestamp(sent.to));
+    let sent = Sent::of(sent);
+    let again = sent.get("again").is_some_and(|again| !again.is_empty());
+    let mut asked = Asked::of(&app, &person, query, again).await?;
+    let time = |name: &str| sent.get(name)?.parse().ok().map(Timestamp);
+    asked.wish.filter.from = Some(time("from").unwrap_or_default());
+    asked.wish.filter.to = Some(time("to").unwrap_or_default());
+    let shown: u64 = sent
+        .get("count")
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_default();
     let workspace = person.workspace.id;
     let found = all::count(&app, workspace, &asked.wish).await;
     let found = found.map_err(broken)?;
-    if found.records() != sent.count {
+    if found.records() != shown {
         let problem = format!(
             "There were {} when you looked, and there are {} now. Nothing was replayed; look again.",
-            counted(sent.count, "record", "records"),
+            counted(shown, "record", "records"),
             count(found.records())
         );
-        return asked.show(&app, &person, &found, Some(problem)).await;
+        return asked
+            .show(&app, &person, &found, &sent, Some(problem))
+            .await;
     }
-    match all::create(&app, workspace, &asked.wish, &found, &person.user.email).await {
+    match asked.start(&app, &person, &found, &sent).await {
         Ok(imports) => {
             let about = counted(found.records(), "attempt", "attempts");
             app.audit(workspace, &person.actor(), Act::Replayed, &about)
@@ -119,7 +132,9 @@ pub(in crate::http::pages) async fn post(
         Err(ReplayError::Store(error)) => Err(error.into()),
         Err(error) => {
             let problem = sentence(&error.to_string());
-            asked.show(&app, &person, &found, Some(problem)).await
+            asked
+                .show(&app, &person, &found, &sent, Some(problem))
+                .await
         }
     }
 }
@@ -176,11 +191,61 @@ impl Asked {
         })
     }
 
+    /// Queues the imports that replay what was found, mapped as the form says.
+    async fn start(
+        &self,
+        app: &App,
+        person: &Person,
+        found: &Found,
+        sent: &Sent,
+    ) -> Result<Vec<Import>, ReplayError> {
+        let (workspace, by) = (person.workspace.id, &person.user.email);
+        let Some(mapping) = sent.mapping() else {
+            return all::create(app, workspace, &self.wish, found, by).await;
+        };
+        let wish = Wish {
+            mapping: Some(mapping),
+            ..self.wish.clone()
+        };
+        // Whether it fits every file only a look at all of them says.
+        let found = all::count(app, workspace, &wish).await?;
+        all::create(app, workspace, &wish, &found, by).await
+    }
+
+    /// The menus of the first record's columns; none if the records are of several sources.
+    async fn remap(
+        &self,
+        app: &App,
+        person: &Person,
+        found: &Found,
+        sent: &Sent,
+    ) -> Result<Option<Remap>, StoreError> {
+        let workspace = person.workspace.id;
+        let mut firsts = found.sources.iter().filter_map(|found| found.first);
+        let (Some(first), None) = (firsts.next(), firsts.next()) else {
+            return Ok(None);
+        };
+        let Some((attempt, payload)) = app.store.attempt(workspace, first).await? else {
+            return Ok(None);
+        };
+        let columns = columns_of(app, workspace, &attempt, &payload).await?;
+        let about = format!("attempt {first}");
+        app.audit(workspace, &person.actor(), Act::SawPayload, &about)
+            .await?;
+        let schema = app.schema(workspace).await?;
+        let remap = Remap::of(columns, &schema, sent);
+        Ok(remap.map(|remap| Remap {
+            hint: Some(HOLDS_FOR_ALL),
+            ..remap
+        }))
+    }
+
     async fn show(
         &self,
         app: &App,
         person: &Person,
         found: &Found,
+        sent: &Sent,
         problem: Option<String>,
     ) -> Result<Response, PageError> {
         let records = found.records();
@@ -208,6 +273,7 @@ impl Asked {
             Some(_) => StatusCode::CONFLICT,
         };
         let sources = app.store.sources(person.workspace.id).await?;
+        let remap = self.remap(app, person, found, sent).await?;
         let label = |found: &FoundOfSource| {
             let source = sources.iter().find(|source| source.id == found.id);
             source.map_or_else(
@@ -238,7 +304,15 @@ impl Asked {
                             .collect(),
                     })
                     .collect(),
-                records: (records > 0).then(|| counted(records, "record", "records")),
+                records: (records > 0).then(|| {
+                    let records = counted(records, "record", "records");
+                    match found.looked_at {
+                        None => records,
+                        Some(_) => format!("up to {records}"),
+                    }
+                }),
+                looked_at: found.looked_at.map(count),
+                remap,
                 replayed,
                 hidden,
             },

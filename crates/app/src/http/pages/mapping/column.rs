@@ -195,7 +195,8 @@ fn is_date(field: &FieldDef) -> bool {
     matches!(field.kind, FieldKind::Date { .. } | FieldKind::DateTime)
 }
 
-fn shown_name(index: usize, name: &str) -> String {
+/// A column's name as it is shown.
+pub(crate) fn shown_name(index: usize, name: &str) -> String {
     if !name.trim().is_empty() {
         return name.to_owned();
     }
