@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rollbook_engine::policy::Mode;
 use rollbook_store::sources::{ApiKey, NewSource, Source};
-use rollbook_store::{StoreError, WorkspaceId};
+use rollbook_store::{StoreError, Timestamp, WorkspaceId};
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -75,6 +75,37 @@ pub(crate) async fn create_key(
         )
         .await?;
     Ok((key, secret))
+}
+
+/// How long a key may stay valid once a new one has replaced it.
+pub(crate) const MAX_OVERLAP_HOURS: u32 = 30 * 24;
+
+/// Replaces a key by a new one with the same name and source. The old one stays valid for some hours, so that the
+/// system that uses it can be changed over without a gap. Returns the new one with the secret.
+pub(crate) async fn rotate_key(
+    app: &App,
+    workspace: WorkspaceId,
+    id: u32,
+    overlap_hours: u32,
+) -> Result<(ApiKey, String), StoreError> {
+    const HOUR: i64 = 60 * 60 * 1000;
+    let secret = new_secret();
+    let prefix: String = secret.chars().take(PREFIX_CHARS).collect();
+    let now = clock::now();
+    let old_until = Timestamp(now.0 + i64::from(overlap_hours.min(MAX_OVERLAP_HOURS)) * HOUR);
+    let hash = hash_secret(&secret);
+    let rotated = app
+        .store
+        .rotate_key(workspace, id, &prefix, hash, now, old_until);
+    Ok((rotated.await?, secret))
+}
+
+/// How the audit names a key that has replaced another.
+pub(crate) fn about_rotation(key: &ApiKey, old: u32, overlap_hours: u32) -> String {
+    format!(
+        "key {} ({}…) replaces key {old}, which is valid for {overlap_hours} more hours",
+        key.name, key.prefix
+    )
 }
 
 /// Hashes a password with argon2id, slowly: call it from a blocking thread.

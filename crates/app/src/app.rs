@@ -13,6 +13,7 @@ use rollbook_store::{AnyStore, StoreError, WorkspaceId};
 use crate::blobs::Blobs;
 use crate::clock;
 use crate::config::Config;
+use crate::door::Door;
 use crate::imports::receive::Bindings;
 use crate::imports::review::Reviews;
 
@@ -29,6 +30,8 @@ pub(crate) struct App {
     pub(crate) bindings: Arc<Bindings>,
     /// The reviews of imports that wait.
     pub(crate) reviews: Arc<Reviews>,
+    /// Who knocks how often.
+    pub(crate) door: Arc<Door>,
 }
 
 /// Why a command has no workspace to work in.
@@ -69,6 +72,7 @@ impl App {
         let store = rollbook_store::open(&config.database).await?;
         let app = App {
             store,
+            door: Arc::new(Door::new(&config)),
             config: Arc::new(config),
             blobs: Arc::new(blobs),
             bindings: Arc::default(),

@@ -12,6 +12,8 @@ use rollbook_sources::csv::CsvLimits;
 use rollbook_sources::file::FileLimits;
 use serde::Deserialize;
 
+use crate::door::network::Proxies;
+use crate::door::rate::Rate;
 use crate::mail::server::{MailSettings, Way};
 
 /// The file that is read from the working folder if no other is named.
@@ -42,6 +44,16 @@ pub(crate) struct Config {
     pub(crate) max_batch_bytes: usize,
     /// How many imports `serve` runs at the same time.
     pub(crate) workers: usize,
+    /// The proxies that say who calls.
+    pub(crate) trusted_proxies: Proxies,
+    /// How many connections `serve` has at the same time.
+    pub(crate) max_connections: usize,
+    /// How many calls of the API a key may make.
+    pub(crate) api_rate: Rate,
+    /// How many calls of the API an address may make.
+    pub(crate) api_address_rate: Rate,
+    /// How many forms an address may send that sign in, or ask for or set a password.
+    pub(crate) sign_in_rate: Rate,
 }
 
 impl Config {
@@ -255,6 +267,53 @@ pub(crate) struct Flags {
           value_parser = parse_workers, hide_env_values = true)]
     workers: Option<usize>,
 
+    /// The proxies in front of `serve`, whose `X-Forwarded-For` says who calls: addresses or ranges with commas between
+    /// [default: nobody's is believed]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_TRUSTED_PROXIES",
+        value_name = "RANGES",
+        hide_env_values = true
+    )]
+    trusted_proxies: Option<Proxies>,
+
+    /// How many connections `serve` has at the same time; an address that is no trusted proxy gets half of them
+    /// [default: 1024]
+    #[arg(long, global = true, env = "ROLLBOOK_MAX_CONNECTIONS", value_name = "N",
+          value_parser = parse_connections, hide_env_values = true)]
+    max_connections: Option<usize>,
+
+    /// How many calls of the API a key may make, for example 600/m, or `unlimited` [default: 60000/m]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_API_RATE",
+        value_name = "RATE",
+        hide_env_values = true
+    )]
+    api_rate: Option<Rate>,
+
+    /// How many calls of the API an address may make, whatever the key [default: 120000/m]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_API_ADDRESS_RATE",
+        value_name = "RATE",
+        hide_env_values = true
+    )]
+    api_address_rate: Option<Rate>,
+
+    /// How many forms an address may send that sign in, or ask for or set a password [default: 60/m]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_SIGN_IN_RATE",
+        value_name = "RATE",
+        hide_env_values = true
+    )]
+    sign_in_rate: Option<Rate>,
+
     /// What the program says about itself on standard error: error, warn, info, debug, trace
     #[arg(
         long,
@@ -296,6 +355,11 @@ struct File {
     max_record_bytes: Option<Bytes>,
     max_batch_bytes: Option<Bytes>,
     workers: Option<usize>,
+    trusted_proxies: Option<Proxies>,
+    max_connections: Option<usize>,
+    api_rate: Option<Rate>,
+    api_address_rate: Option<Rate>,
+    sign_in_rate: Option<Rate>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -368,6 +432,15 @@ impl Flags {
                 .map_err(|error| ConfigError::Value(format!("`workers`: {error}")))?,
             (None, None) => 2,
         };
+        let max_connections = match (self.max_connections, file.max_connections) {
+            (Some(connections), _) => connections,
+            (None, Some(connections)) => parse_connections(&connections.to_string())
+                .map_err(|error| ConfigError::Value(format!("`max_connections`: {error}")))?,
+            (None, None) => 1024,
+        };
+        let rate = |flag: Option<Rate>, file: Option<Rate>, default: u32| {
+            flag.or(file).unwrap_or(Rate::per_minute(default))
+        };
         let mail = mail_settings(self.mail.or(file.mail), self.mail_from.or(file.mail_from))?;
         let bytes = |flag: Option<u64>, file: Option<Bytes>, default: u64| {
             flag.or(file.map(|bytes| bytes.0)).unwrap_or(default)
@@ -423,6 +496,14 @@ impl Flags {
             )),
             max_batch_bytes: in_memory(bytes(self.max_batch_bytes, file.max_batch_bytes, 64 << 20)),
             workers,
+            trusted_proxies: self
+                .trusted_proxies
+                .or(file.trusted_proxies)
+                .unwrap_or_default(),
+            max_connections,
+            api_rate: rate(self.api_rate, file.api_rate, 60_000),
+            api_address_rate: rate(self.api_address_rate, file.api_address_rate, 120_000),
+            sign_in_rate: rate(self.sign_in_rate, file.sign_in_rate, 60),
         };
         let log = LogSettings {
             filter: self.log.or(file.log),
@@ -559,6 +640,14 @@ fn parse_workers(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("`{text}` is no number of workers; use 1 to 64"))
 }
 
+/// How many connections: each takes some memory and a handle.
+fn parse_connections(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|number| (2..=100_000).contains(number))
+        .ok_or_else(|| format!("`{text}` is no number of connections; use 2 to 100000"))
+}
+
 /// An address for links, without the slash at its end.
 fn parse_public_url(text: &str) -> Result<String, String> {
     let url = text.trim().trim_end_matches('/');
@@ -631,6 +720,10 @@ mod tests {
         assert_eq!(shown.max_record_bytes, bytes(config.max_record_bytes));
         assert_eq!(shown.max_batch_bytes, bytes(config.max_batch_bytes));
         assert_eq!(shown.workers, Some(config.workers));
+        assert_eq!(shown.max_connections, Some(config.max_connections));
+        assert_eq!(shown.api_rate, Some(config.api_rate));
+        assert_eq!(shown.api_address_rate, Some(config.api_address_rate));
+        assert_eq!(shown.sign_in_rate, Some(config.sign_in_rate));
         assert_eq!(shown.log_format, Some(log.format));
     }
 

@@ -7,4 +7,6 @@ pub(crate) mod error;
 pub(crate) mod files;
 pub(crate) mod pages;
 pub(crate) mod router;
+pub(crate) mod security;
+pub(crate) mod server;
 pub(crate) mod session;

@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod config;
 mod contact_export;
+mod door;
 mod export;
 mod http;
 mod imports;

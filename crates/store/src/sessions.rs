@@ -86,6 +86,23 @@ pub trait Sessions {
     /// Ends all sessions of a person, but for one.
     async fn end_sessions(&self, user: u32, keep: Option<[u8; 32]>) -> Result<(), StoreError>;
 
+    /// Remembers a browser in which a person signed in, by the SHA-256 of its token; the twenty used last are kept.
+    async fn remember_device(
+        &self,
+        user: u32,
+        token_hash: [u8; 32],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Whether a person signed in in this browser.
+    async fn knows_device(
+        &self,
+        user: u32,
+        token_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Ends a session if it is this person's.
     async fn end_session_of(&self, user: u32, token_hash: [u8; 32]) -> Result<(), StoreError>;
 }

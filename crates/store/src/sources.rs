@@ -65,6 +65,15 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Until when it is valid, once a new one has replaced it.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether it opens anything.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|until| now.0 < until.0)
+    }
 }
 
 /// Sources and keys.
@@ -113,6 +122,18 @@ pub trait Sources {
         prefix: &str,
         hash: [u8; 32],
         now: Timestamp,
+    ) -> Result<ApiKey, StoreError>;
+
+    /// Replaces a key by one with the same name and source, which is returned; the old one stays valid until then.
+    /// [`StoreError::Conflict`] if it was revoked or replaced already.
+    async fn rotate_key(
+        &self,
+        workspace: WorkspaceId,
+        id: u32,
+        prefix: &str,
+        hash: [u8; 32],
+        now: Timestamp,
+        old_until: Timestamp,
     ) -> Result<ApiKey, StoreError>;
 
     /// All keys, newest first.

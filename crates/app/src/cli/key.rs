@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use rollbook_store::StoreError;
 use rollbook_store::sources::ApiKey;
+use rollbook_store::workspaces::Workspace;
 use serde::Serialize;
 
 use super::source::find_source;
@@ -17,7 +18,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::wire::{SourceNames, rfc3339};
 
-/// Create, list and revoke API keys
+/// Create, list, rotate and revoke API keys
 ///
 /// A key belongs to one source and may deliver to that alone, or, made with --all, may do everything. It is shown once,
 /// when it is made: Rollbook keeps only its hash.
@@ -54,6 +55,23 @@ Examples:
         json: bool,
     },
 
+    /// Replace a key by a new one, which is printed once, alone on standard output
+    ///
+    /// The new key has the same name and opens the same. The old one stays valid for a while, so that the system that
+    /// uses it can be changed over without a gap.
+    #[command(after_help = "\
+Examples:
+  rollbook key rotate 3
+  rollbook key rotate 3 --overlap-hours 0        the old one is refused at once")]
+    Rotate {
+        /// Its number, as `rollbook key list` shows it
+        id: u32,
+        /// For how many hours the old one stays valid: 0 to 720
+        #[arg(long, value_name = "HOURS", default_value_t = 24,
+              value_parser = clap::value_parser!(u32).range(0..=i64::from(access::MAX_OVERLAP_HOURS)))]
+        overlap_hours: u32,
+    },
+
     /// Revoke a key: from now on it opens nothing
     #[command(after_help = "\
 Examples:
@@ -73,6 +91,7 @@ struct KeyJson {
     created_at: String,
     last_used_at: Option<String>,
     revoked_at: Option<String>,
+    expires_at: Option<String>,
 }
 
 impl Keys {
@@ -109,45 +128,28 @@ impl Keys {
                     key.id
                 ));
             }
-            Keys::List { json } => {
-                let keys = app.store.keys(workspace.id).await?;
-                let names = SourceNames::of(&app.store.sources(workspace.id).await?);
-                let source = |key: &ApiKey| key.source.map(|id| names.name(id));
-                if json {
-                    let mut out = io::stdout().lock();
-                    for key in &keys {
-                        print_json(
-                            &mut out,
-                            &KeyJson {
-                                id: key.id,
-                                name: key.name.clone(),
-                                source: source(key),
-                                prefix: key.prefix.clone(),
-                                created_at: rfc3339(key.created_at),
-                                last_used_at: key.last_used_at.map(rfc3339),
-                                revoked_at: key.revoked_at.map(rfc3339),
-                            },
-                        )?;
+            Keys::List { json } => list(&app, &workspace, json).await?,
+            Keys::Rotate { id, overlap_hours } => {
+                match access::rotate_key(&app, workspace.id, id, overlap_hours).await {
+                    Ok((key, secret)) => {
+                        let about = access::about_rotation(&key, id, overlap_hours);
+                        app.audit(
+                            workspace.id,
+                            &Actor::command_line(),
+                            Act::RotatedKey,
+                            &about,
+                        )
+                        .await?;
+                        writeln!(io::stdout(), "{secret}")?;
+                        say(&format!(
+                            "key {} replaces key {id}, which is valid for {overlap_hours} more hours: keep it now, it \
+                             cannot be shown again",
+                            key.id
+                        ));
                     }
-                } else {
-                    let zone = zone(&workspace.settings);
-                    let mut table =
-                        table(&["ID", "Name", "Source", "Begins with", "State", "Last used"]);
-                    for key in &keys {
-                        table.add_row([
-                            key.id.to_string(),
-                            plain(&key.name),
-                            source(key).unwrap_or_else(|| "all".to_owned()),
-                            format!("{}…", key.prefix),
-                            match key.revoked_at {
-                                Some(time) => format!("revoked {}", show_time(time, &zone)),
-                                None => "active".to_owned(),
-                            },
-                            key.last_used_at
-                                .map_or_else(|| "never".to_owned(), |time| show_time(time, &zone)),
-                        ]);
-                    }
-                    print_table(&table)?;
+                    Err(StoreError::Missing(_)) => return Err(no_key(id)),
+                    Err(StoreError::Conflict(why)) => return Err(usage(why)),
+                    Err(error) => return Err(error.into()),
                 }
             }
             Keys::Revoke { id } => {
@@ -166,15 +168,65 @@ impl Keys {
                             key.prefix
                         ));
                     }
-                    Err(StoreError::Missing(_)) => {
-                        return Err(usage(format!(
-                            "there is no key {id}; see them with: rollbook key list"
-                        )));
-                    }
+                    Err(StoreError::Missing(_)) => return Err(no_key(id)),
                     Err(error) => return Err(error.into()),
                 }
             }
         }
         Ok(Done::Fully)
     }
+}
+
+/// Lists the keys of a workspace.
+async fn list(app: &App, workspace: &Workspace, json: bool) -> anyhow::Result<()> {
+    let keys = app.store.keys(workspace.id).await?;
+    let names = SourceNames::of(&app.store.sources(workspace.id).await?);
+    let source = |key: &ApiKey| key.source.map(|id| names.name(id));
+    if json {
+        let mut out = io::stdout().lock();
+        for key in &keys {
+            print_json(
+                &mut out,
+                &KeyJson {
+                    id: key.id,
+                    name: key.name.clone(),
+                    source: source(key),
+                    prefix: key.prefix.clone(),
+                    created_at: rfc3339(key.created_at),
+                    last_used_at: key.last_used_at.map(rfc3339),
+                    revoked_at: key.revoked_at.map(rfc3339),
+                    expires_at: key.expires_at.map(rfc3339),
+                },
+            )?;
+        }
+    } else {
+        let zone = zone(&workspace.settings);
+        let mut table = table(&["ID", "Name", "Source", "Begins with", "State", "Last used"]);
+        for key in &keys {
+            table.add_row([
+                key.id.to_string(),
+                plain(&key.name),
+                source(key).unwrap_or_else(|| "all".to_owned()),
+                format!("{}…", key.prefix),
+                match (key.revoked_at, key.expires_at) {
+                    (Some(time), _) => format!("revoked {}", show_time(time, &zone)),
+                    (None, Some(time)) if key.is_valid(clock::now()) => {
+                        format!("replaced, valid until {}", show_time(time, &zone))
+                    }
+                    (None, Some(_)) => "replaced".to_owned(),
+                    (None, None) => "active".to_owned(),
+                },
+                key.last_used_at
+                    .map_or_else(|| "never".to_owned(), |time| show_time(time, &zone)),
+            ]);
+        }
+        print_table(&table)?;
+    }
+    Ok(())
+}
+
+fn no_key(id: u32) -> anyhow::Error {
+    usage(format!(
+        "there is no key {id}; see them with: rollbook key list"
+    ))
 }

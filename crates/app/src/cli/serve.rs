@@ -1,7 +1,7 @@
 //! `rollbook serve`: pages, API and workers.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -123,8 +123,8 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
     workers.spawn(jobs::digest::work(app.clone()));
     let senders = jobs::send_mail::Senders::start(&app);
     let address = app.config.listen;
-    let service = http::router::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async {
+    let config = Arc::clone(&app.config);
+    let server = http::server::serve(listener, http::router::router(app), &config, async {
         // An error means that nobody is left to tell us: stop as well.
         let _ = told.await;
     });
@@ -139,7 +139,7 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        ended = async { server.await } => ended?,
+        () = server => {}
         () = stopping => {}
     }
     senders.finish(GRACE).await;

@@ -152,6 +152,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sources::show, sources::change))
         .routes(routes!(keys::list, keys::add))
         .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
         .routes(routes!(fields::list, fields::add))
         .routes(routes!(notifications::show, notifications::set))
         .routes(routes!(notifications::test))

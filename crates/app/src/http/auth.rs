@@ -155,12 +155,14 @@ impl Directory {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&hash)
             .filter(|(since, _)| now.duration_since(*since) < FRESH)
-            .map(|(_, key)| Arc::clone(key));
+            .map(|(_, key)| Arc::clone(key))
+            .filter(|key| key.expires_at.is_none() || key.is_valid(clock::now()));
         if let Some(key) = known {
             return Ok(Some(Caller { key, ip: None }));
         }
         let found = app.store.key_by_hash(hash).await?;
-        let Some(key) = found.filter(|key| key.revoked_at.is_none()).map(Arc::new) else {
+        let found = found.filter(|key| key.is_valid(clock::now()));
+        let Some(key) = found.map(Arc::new) else {
             self.keys
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -243,6 +245,8 @@ impl FromRequestParts<Api> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Caller, Problem> {
         const HOW: &str = "send `Authorization: Bearer <key>` with a key from Admin Settings > Sources or \
                            `rollbook key create`";
+        let (door, ip) = (&api.app.door, client::ip(&parts.extensions));
+        door.call(ip)?;
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
             return Err(Problem::new(
                 Kind::KeyMissing,
@@ -259,13 +263,11 @@ impl FromRequestParts<Api> for Caller {
         let caller = caller.ok_or_else(|| {
             Problem::new(
                 Kind::KeyRefused,
-                format!("the API key is unknown or was revoked; {HOW}"),
+                format!("the API key is unknown, was revoked or has been replaced; {HOW}"),
             )
         })?;
-        Ok(Caller {
-            ip: client::ip(&parts.extensions),
-            ..caller
-        })
+        door.key(caller.key.workspace, caller.key.id)?;
+        Ok(Caller { ip, ..caller })
     }
 }
 

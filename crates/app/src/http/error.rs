@@ -13,6 +13,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::blobs::BlobError;
+use crate::door::Wait;
 use crate::imports::intake::IntakeError;
 use crate::imports::receive::ReceiveError;
 use crate::imports::replay::ReplayError;
@@ -20,6 +21,9 @@ use crate::imports::review::ReviewError;
 
 /// The media type of problem details.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The member that says after how many seconds to go on.
+const RETRY_AFTER: &str = "retry_after";
 
 /// A kind of problem. Its type never changes; clients decide by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,8 @@ pub(crate) enum Kind {
     Value,
     /// The source is paused.
     SourcePaused,
+    /// Too many calls.
+    TooMany,
     /// Rollbook failed.
     Internal,
     /// The store cannot be reached.
@@ -72,7 +78,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All of them, in the order of their statuses.
-    pub(crate) const ALL: [Kind; 22] = [
+    pub(crate) const ALL: [Kind; 23] = [
         Kind::Parameter,
         Kind::Body,
         Kind::Record,
@@ -93,6 +99,7 @@ impl Kind {
         Kind::File,
         Kind::Value,
         Kind::SourcePaused,
+        Kind::TooMany,
         Kind::Internal,
         Kind::Unavailable,
     ];
@@ -157,6 +164,11 @@ impl Kind {
             ),
             Kind::Value => (S::UNPROCESSABLE_ENTITY, "value", "A value cannot be used"),
             Kind::SourcePaused => (S::LOCKED, "source-paused", "The source is paused"),
+            Kind::TooMany => (
+                S::TOO_MANY_REQUESTS,
+                "too-many",
+                "Too many calls in a short time",
+            ),
             Kind::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Rollbook failed"),
             Kind::Unavailable => (
                 S::SERVICE_UNAVAILABLE,
@@ -219,6 +231,9 @@ pub(crate) struct ProblemSchema {
     /// The limit in bytes, where the problem is about one.
     #[schema(example = 1_048_576)]
     limit: Option<u64>,
+    /// After how many seconds to go on, where there were too many calls.
+    #[schema(example = 3)]
+    retry_after: Option<u64>,
     /// Why the attempt cannot be replayed: `erased`, `cut`, `undo`, `source_gone`, `source_paused`, `origin_gone`,
     /// `dropped` or `replayed`.
     #[schema(example = "erased")]
@@ -326,6 +341,10 @@ impl IntoResponse for Problem {
             Kind::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
+            Kind::TooMany => {
+                let seconds = self.members.get(RETRY_AFTER).and_then(Value::as_u64);
+                headers.insert(header::RETRY_AFTER, seconds.unwrap_or(1).into());
+            }
             _ => {}
         }
         response.extensions_mut().insert(self);
@@ -432,6 +451,20 @@ impl From<BlobError> for Problem {
     }
 }
 
+impl From<Wait> for Problem {
+    fn from(wait: Wait) -> Problem {
+        let seconds = wait.seconds();
+        Problem::new(
+            Kind::TooMany,
+            format!(
+                "these are too many calls in a short time; go on after {seconds} seconds, as the header `Retry-After` \
+                 says, or send many records with one call to …/contacts/batch"
+            ),
+        )
+        .with(RETRY_AFTER, seconds)
+    }
+}
+
 impl Problem {
     /// The source refuses deliveries for now.
     pub(crate) fn source_paused(name: &str) -> Problem {
@@ -487,6 +520,12 @@ fn described(kinds: &[Kind]) -> BTreeMap<String, RefOr<utoipa::openapi::response
                 .build();
             response = response.header("WWW-Authenticate", challenge);
         }
+        if kinds.contains(&Kind::TooMany) {
+            let seconds = utoipa::openapi::header::HeaderBuilder::new()
+                .description(Some("After how many seconds to go on"))
+                .build();
+            response = response.header("Retry-After", seconds);
+        }
         RefOr::T(response.build())
     };
     by_status
@@ -511,11 +550,11 @@ macro_rules! answers {
 
 answers! {
     /// What every endpoint behind a key may answer.
-    Guarded: Parameter, KeyMissing, KeyRefused, Forbidden, Internal, Unavailable;
+    Guarded: Parameter, KeyMissing, KeyRefused, Forbidden, TooMany, Internal, Unavailable;
     /// What every endpoint behind a key that also takes a body may answer.
-    GuardedBody: Parameter, Body, KeyMissing, KeyRefused, Forbidden, Slow, TooLarge, MediaType, Internal, Unavailable;
+    GuardedBody: Parameter, Body, KeyMissing, KeyRefused, Forbidden, Slow, TooLarge, MediaType, TooMany, Internal, Unavailable;
     /// What an endpoint that takes records may answer.
-    GuardedRecord: Parameter, Record, KeyMissing, KeyRefused, Forbidden, Slow, TooLarge, MediaType, Internal, Unavailable;
+    GuardedRecord: Parameter, Record, KeyMissing, KeyRefused, Forbidden, Slow, TooLarge, MediaType, TooMany, Internal, Unavailable;
     /// What an endpoint about one thing may answer.
     Named: NotFound;
     /// What an endpoint that makes or changes a thing may answer.

@@ -107,6 +107,10 @@ pub(crate) fn router() -> Router<App> {
             "/settings/sources/{name}/keys/{id}/revoke",
             post(source::revoke_key),
         )
+        .route(
+            "/settings/sources/{name}/keys/{id}/rotate",
+            post(source::rotate_key),
+        )
         .route("/settings/sources/{name}/pause", post(source::pause))
         .route("/settings/sources/{name}/resume", post(source::resume))
         .route(

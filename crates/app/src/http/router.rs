@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use futures_util::FutureExt;
@@ -18,7 +18,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove}
 
 use crate::app::App;
 use crate::http::error::Problem;
-use crate::http::{api, pages};
+use crate::http::{api, pages, security};
 
 /// Tells a request in logs and problems.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,32 +32,9 @@ const LONG: Duration = Duration::from_secs(2);
 /// Answers below this size are not compressed: it costs more than it saves.
 const WORTH_COMPRESSING: u64 = 1024;
 
-/// What browsers are told with every answer, unless a page says it otherwise.
-const SECURITY: [(HeaderName, HeaderValue); 5] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; \
-             base-uri 'none'; form-action 'self'",
-        ),
-    ),
-    (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
-    (
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("same-origin"),
-    ),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
-    (
-        HeaderName::from_static("permissions-policy"),
-        HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
-    ),
-];
+/// Whether people reach Rollbook over TLS.
+#[derive(Debug, Clone, Copy)]
+struct OverTls(bool);
 
 /// Marks an answer that must not wait for a compressor.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +45,7 @@ pub(crate) fn router(app: App) -> Router {
     let worth = DefaultPredicate::new()
         .and(SizeAbove::new(WORTH_COMPRESSING))
         .and(Compressible);
+    let over_tls = OverTls(security::over_tls(&app.config));
     Router::new()
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
@@ -77,7 +55,7 @@ pub(crate) fn router(app: App) -> Router {
         // Programs that miss the API get its answer, not a page.
         .route("/api", any(api::unknown_address))
         .route("/api/{*rest}", any(api::unknown_address))
-        .layer(from_fn(frame))
+        .layer(from_fn_with_state(over_tls, frame))
         .layer(CompressionLayer::new().compress_when(worth))
 }
 
@@ -115,7 +93,7 @@ impl Predicate for Compressible {
 }
 
 /// What every request and answer gets. It is one layer, because each costs every record some time.
-async fn frame(request: Request, next: Next) -> Response {
+async fn frame(State(OverTls(over_tls)): State<OverTls>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
@@ -143,11 +121,7 @@ async fn frame(request: Request, next: Next) -> Response {
         *response.body_mut() = body.into();
     }
     let headers = response.headers_mut();
-    for (name, value) in &SECURITY {
-        if !headers.contains_key(name) {
-            headers.insert(name.clone(), value.clone());
-        }
-    }
+    security::guard(headers, over_tls);
     if json && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -212,7 +186,7 @@ mod tests {
         let router = Router::new()
             .route("/api/v1/x", get(panicking))
             .route("/x", get(panicking))
-            .layer(from_fn(frame));
+            .layer(from_fn_with_state(OverTls(false), frame));
         for (path, media_type) in [
             ("/api/v1/x", "application/problem+json"),
             ("/x", "text/plain; charset=utf-8"),

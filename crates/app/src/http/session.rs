@@ -1,5 +1,6 @@
 //! Sessions: who is signed in, told by a random token in a cookie of which we store only the SHA-256.
 
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::response::AppendHeaders;
 use rollbook_store::accounts::{Role, User};
 use rollbook_store::sessions::{NewSession, Session, SignedIn};
 use rollbook_store::workspaces::Workspace;
@@ -17,14 +19,26 @@ use crate::access;
 use crate::app::App;
 use crate::audit::{Act, Actor};
 use crate::clock;
+use crate::door::failures::Place;
+use crate::door::network::Network;
 use crate::http::client;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::SeenPerson;
 use crate::http::pages::show::Zone;
+use crate::http::security;
 use crate::masking::Sight;
 
 /// The name of the cookie.
-const COOKIE_NAME: &str = "rollbook_session";
+const SESSION: &str = "rollbook_session";
+
+/// The name of the cookie that tells a browser in which somebody signed in before.
+const DEVICE: &str = "rollbook_device";
+
+/// What a cookie's name begins with where people come over TLS: browsers take it from this host alone then.
+const HOST: &str = "__Host-";
+
+/// How long a browser is known: a year.
+const DEVICE_MILLIS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// How long a session lasts: two weeks.
 const SESSION_MILLIS: i64 = 14 * 24 * 60 * 60 * 1000;
@@ -148,7 +162,7 @@ impl OptionalFromRequestParts<App> for Person {
 }
 
 async fn find_person(parts: &mut Parts, app: &App) -> Result<Option<Person>, PageError> {
-    let Some(token) = token(&parts.headers) else {
+    let Some(token) = cookie(app, &parts.headers, SESSION) else {
         return Ok(None);
     };
     let token_hash = access::hash_secret(token);
@@ -212,20 +226,6 @@ fn touch(app: &App, token_hash: [u8; 32], address: String, now: Timestamp) {
 /// How many passwords are checked or hashed at once, in all.
 static TURNS: Semaphore = Semaphore::const_new(CHECKS_AT_ONCE);
 
-/// The account with this email and password. Takes the same time whether there is such an account or not.
-pub(crate) async fn check_password(
-    app: &App,
-    email: &str,
-    password: &str,
-) -> Result<Option<User>, PageError> {
-    let user = app
-        .store
-        .user_by_email(&email.trim().to_lowercase())
-        .await?;
-    let right = is_password_of(user.as_ref(), password).await?;
-    Ok(user.filter(|_| right))
-}
-
 /// Whether a password is this person's. Takes the same time for nobody, and for somebody who has no password.
 pub(crate) async fn is_password_of(user: Option<&User>, password: &str) -> Result<bool, PageError> {
     static NOBODY: LazyLock<String> =
@@ -267,13 +267,13 @@ async fn in_turn<T: Send + 'static>(
         .map_err(|error| PageError::Broken(error.to_string()))
 }
 
-/// Begins a session for whoever sent a request; the header sets its cookie.
+/// Begins a session for whoever sent a request, and remembers the browser; the headers set the cookies.
 pub(crate) async fn begin(
     app: &App,
     user: &User,
     headers: &HeaderMap,
     address: String,
-) -> Result<[(HeaderName, HeaderValue); 1], StoreError> {
+) -> Result<AppendHeaders<[(HeaderName, HeaderValue); 2]>, StoreError> {
     let token = access::new_token();
     let now = clock::now();
     let device = headers
@@ -298,7 +298,25 @@ pub(crate) async fn begin(
         app.audit(begun.member.workspace, &actor, Act::SignedIn, "")
             .await?;
     }
-    Ok([(SET_COOKIE, cookie(app, &token, SESSION_MILLIS / 1000))])
+    // Several people may sign in in one browser: it keeps its token.
+    let browser = match cookie(app, headers, DEVICE) {
+        Some(known) if known.len() <= MAX_DEVICE => known.to_owned(),
+        _ => access::new_token(),
+    };
+    let expires_at = Timestamp(now.0 + DEVICE_MILLIS);
+    app.store
+        .remember_device(user.id, access::hash_secret(&browser), now, expires_at)
+        .await?;
+    Ok(AppendHeaders([
+        (
+            SET_COOKIE,
+            set_cookie(app, SESSION, &token, SESSION_MILLIS / 1000),
+        ),
+        (
+            SET_COOKIE,
+            set_cookie(app, DEVICE, &browser, DEVICE_MILLIS / 1000),
+        ),
+    ]))
 }
 
 /// Ends the session of a request, if it has one; the header removes its cookie.
@@ -306,32 +324,62 @@ pub(crate) async fn end(
     app: &App,
     headers: &HeaderMap,
 ) -> Result<[(HeaderName, HeaderValue); 1], StoreError> {
-    if let Some(token) = token(headers) {
+    if let Some(token) = cookie(app, headers, SESSION) {
         app.store.end_session(access::hash_secret(token)).await?;
     }
-    Ok([(SET_COOKIE, cookie(app, "", 0))])
+    Ok([(SET_COOKIE, set_cookie(app, SESSION, "", 0))])
 }
 
-fn cookie(app: &App, token: &str, max_age: i64) -> HeaderValue {
-    let public = app.config.public_url.as_deref().unwrap_or_default();
-    let secure = if public.starts_with("https:") {
+/// Where a guess at an account comes from: a browser in which its owner signed in before is a place of its own.
+pub(crate) async fn place(
+    app: &App,
+    user: Option<&User>,
+    headers: &HeaderMap,
+    ip: Option<IpAddr>,
+) -> Result<Place, StoreError> {
+    if let (Some(user), Some(token)) = (user, cookie(app, headers, DEVICE)) {
+        let hash = access::hash_secret(token);
+        if app.store.knows_device(user.id, hash, clock::now()).await? {
+            return Ok(Place::Device(hash));
+        }
+    }
+    Ok(ip.map_or(Place::Here, |ip| Place::Network(Network::of(ip))))
+}
+
+/// What a cookie of ours is called.
+fn cookie_name(app: &App, name: &str) -> String {
+    if security::over_tls(&app.config) {
+        format!("{HOST}{name}")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// A cookie for this host alone, which no script sees.
+pub(crate) fn set_cookie(app: &App, name: &str, value: &str, max_age: i64) -> HeaderValue {
+    let secure = if security::over_tls(&app.config) {
         "; Secure"
     } else {
         ""
     };
-    let text =
-        format!("{COOKIE_NAME}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
-    HeaderValue::try_from(text).expect("a token is of letters, digits, - and _")
+    let name = cookie_name(app, name);
+    let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-fn token(headers: &HeaderMap) -> Option<&str> {
+/// The value of a cookie of ours.
+pub(crate) fn cookie<'h>(app: &App, headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    named_cookie(headers, &cookie_name(app, name))
+}
+
+fn named_cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE_NAME && !value.is_empty()).then_some(value))
+        .find_map(|(name, value)| (name == wanted && !value.is_empty()).then_some(value))
 }
 
 /// Where to go after signing in: the page that was asked for if it is one of ours, else the first page.
@@ -371,9 +419,9 @@ mod tests {
             COOKIE,
             HeaderValue::from_static("a=b; rollbook_session=tok; c=d"),
         );
-        assert_eq!(token(&headers), Some("tok"));
+        assert_eq!(named_cookie(&headers, SESSION), Some("tok"));
         headers.clear();
         headers.append(COOKIE, HeaderValue::from_static("rollbook_session="));
-        assert_eq!(token(&headers), None);
+        assert_eq!(named_cookie(&headers, SESSION), None);
     }
 }

@@ -92,6 +92,18 @@ fn a_key_is_shown_once_and_can_be_revoked() {
     assert_eq!(key["source"], "desk");
     assert_eq!(key["revoked_at"], Value::Null);
     let id = key["id"].to_string();
+    let rotated = workspace.run(&["key", "rotate", &id]).code(0);
+    assert!(rotated.out.starts_with("rb_") && rotated.err.contains("24 more hours"));
+    workspace
+        .run(&["key", "rotate", &id])
+        .code(2)
+        .says(&["replaced already"]);
+    workspace.run(&["key", "rotate", "99"]).code(2);
+    workspace
+        .run(&["key", "rotate", &id, "--overlap-hours", "721"])
+        .code(2);
+    let states = workspace.run(&["key", "list"]).code(0).out;
+    assert!(states.contains("replaced, valid until"), "{states}");
     workspace.run(&["key", "revoke", &id]).code(0);
     assert!(
         workspace

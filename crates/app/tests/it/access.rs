@@ -140,6 +140,74 @@ fn a_revoked_key_is_refused_at_once() {
 }
 
 #[test]
+fn a_rotated_key_works_until_its_time_is_over() {
+    let server = Server::start();
+    let admin = server.admin();
+    let desk = server.source("desk");
+    let id = |caller: &crate::support::Caller| {
+        let keys = caller.get("/api/v1/keys").json();
+        let keys = keys["keys"].as_array().unwrap().clone();
+        let newest = keys.iter().find(|key| key["source"] == "desk").unwrap();
+        newest["id"].as_str().unwrap().to_owned()
+    };
+    let first = id(&admin);
+    let rotated = admin.post(&format!("/api/v1/keys/{first}/rotate"), &json!({}));
+    assert_eq!(rotated.status, 201, "{rotated:?}");
+    let key = rotated.json();
+    assert_eq!(
+        (&key["source"], &key["expires_at"]),
+        (&json!("desk"), &json!(null))
+    );
+    let second = server.caller(key["secret"].as_str());
+    for valid in [&desk, &second] {
+        assert_eq!(valid.get("/api/v1/logs").status, 200);
+    }
+    let keys = admin.get("/api/v1/keys").json();
+    let old = keys["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["id"] == *first);
+    assert!(old.unwrap()["expires_at"].is_string(), "{keys}");
+    let again = admin.post(&format!("/api/v1/keys/{first}/rotate"), &json!({}));
+    again.is_problem(422, "value");
+
+    // On the page, without any time left for the old one.
+    let person = server.sign_in("admin@rollbook.local", "a password for tests");
+    let path = format!("/settings/sources/desk/keys/{}/rotate", id(&admin));
+    let page = person.post(&path, &[("overlap_hours", "0")]);
+    assert_eq!(page.status, 200, "{page:?}");
+    let secret = page.text.split("id=\"secret\">").nth(1).unwrap();
+    let third = server.caller(secret.split('<').next());
+    assert_eq!(third.get("/api/v1/logs").status, 200);
+    assert!(page.text.contains("valid until") && page.text.contains("Replaced"));
+    eventually("the refusal", || {
+        (second.get("/api/v1/logs").status == 401).then_some(())
+    });
+    second.get("/api/v1/logs").is_problem(401, "key-refused");
+    assert_eq!(desk.get("/api/v1/logs").status, 200, "its day is not over");
+
+    // On the command line.
+    let secret = server.rollbook(&["key", "rotate", &id(&admin), "--overlap-hours", "1"]);
+    assert_eq!(server.caller(Some(&secret)).get("/api/v1/logs").status, 200);
+    for (path, body, status, kind) in [
+        ("/api/v1/keys/999/rotate", json!({}), 404, "not-found"),
+        ("/api/v1/keys/x/rotate", json!({}), 404, "not-found"),
+        (
+            "/api/v1/keys/1/rotate",
+            json!({"overlap_hours": 721}),
+            422,
+            "value",
+        ),
+        ("/api/v1/keys/1/rotate", json!({"hours": 1}), 400, "body"),
+    ] {
+        admin.post(path, &body).is_problem(status, kind);
+    }
+    let audit = admin.get("/api/v1/audit").text;
+    assert_eq!(audit.matches("key.rotated").count(), 3, "{audit}");
+}
+
+#[test]
 fn a_key_revoked_by_another_process_is_refused_within_a_second() {
     let server = Server::start();
     server.source("desk");

@@ -575,3 +575,63 @@ fn a_person_of_two_workspaces_goes_from_one_to_the_other() {
         404
     );
 }
+
+#[test]
+fn every_answer_tells_browsers_what_they_may() {
+    let world = World::new();
+    let viewer = world
+        .server
+        .person("Hotel", "viewer@hotel.example", "viewer");
+    let guarded = |answer: &Answer, at: &str| {
+        let policy = answer.header("content-security-policy").unwrap_or_default();
+        for part in [
+            "default-src 'none'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ] {
+            assert!(policy.contains(part), "{at}: {answer:?}");
+        }
+        assert!(!policy.contains("unsafe"), "{at}: {policy}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{at}: {answer:?}");
+        }
+        assert!(answer.header("permissions-policy").is_some(), "{at}");
+        let kept = answer
+            .header("cache-control")
+            .unwrap_or("by browsers alone");
+        assert!(
+            answer.status != 200 || kept.contains("no-store") || !answer.text.contains(NAME),
+            "{at} may be kept on the way: {answer:?}"
+        );
+    };
+    for operation in operations(&world.server) {
+        let Operation { method, path, .. } = &operation;
+        let url = format!("/api/v1{path}");
+        let answer = send(method, || world.server.nobody().request(method, &url));
+        guarded(&answer, &format!("{method} {url}"));
+    }
+    for (method, path) in pages() {
+        let filled = if FOR_EVERYBODY.iter().any(|open| path.starts_with(open)) {
+            path.replace(['{', '}'], "")
+        } else {
+            world.hotel.fill(&path).unwrap_or_else(|| path.clone())
+        };
+        let answer = send(&method, || viewer.request(&method, &filled));
+        guarded(&answer, &format!("{method} {path}"));
+    }
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/api",
+        "/nowhere",
+        "/api/v1/openapi.json",
+    ] {
+        guarded(&viewer.get(path), path);
+    }
+}

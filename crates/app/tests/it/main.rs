@@ -13,6 +13,7 @@ mod batches;
 mod beside;
 mod contacts;
 mod crossing;
+mod door;
 mod fields;
 mod history;
 mod idempotency;

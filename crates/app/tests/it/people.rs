@@ -206,7 +206,7 @@ fn sessions_are_listed_and_ended_one_by_one() {
 }
 
 /// The code that an app shows in a step of thirty seconds.
-fn code(secret: &str, step: u64) -> String {
+pub(crate) fn code(secret: &str, step: u64) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: String = secret
         .bytes()

@@ -23,7 +23,7 @@ fn every_answer_is_guarded_and_can_be_told_apart() {
     for path in ["/healthz", "/api/v1/logs", "/api/v1/nothing"] {
         let answer = nobody.get(path);
         let policy = answer.header("content-security-policy").unwrap();
-        assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"));
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         assert!(answer.header("referrer-policy").is_some());
         assert!(answer.header("x-request-id").is_some());

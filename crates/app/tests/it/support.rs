@@ -165,6 +165,16 @@ impl Server {
         visitor
     }
 
+    /// Adds an administrator with this password.
+    pub(crate) fn person_with(&self, email: &str, password: &str) {
+        let add = ["user", "add", email, "--role", "admin"];
+        let made = self.rollbook(&add);
+        let person = self.sign_in(email, &made);
+        let form = [("current", &*made), ("new", password)];
+        let changed = person.post("/account/password", &form);
+        assert_eq!(changed.status, 200, "{changed:?}");
+    }
+
     /// Adds somebody to a workspace and signs them in.
     pub(crate) fn person(&self, workspace: &str, email: &str, role: &str) -> Visitor {
         let add = [

@@ -285,8 +285,12 @@ impl Invitations for Sqlite {
 /// What goes with an account.
 pub(super) fn forget_user(tx: &Transaction<'_>, user: u32) -> Result<(), StoreError> {
     remove_second_factor(tx, user)?;
-    tx.prepare_cached("DELETE FROM ticket WHERE user = ?1")?
-        .execute([user])?;
+    for sql in [
+        "DELETE FROM ticket WHERE user = ?1",
+        "DELETE FROM known_device WHERE user = ?1",
+    ] {
+        tx.prepare_cached(sql)?.execute([user])?;
+    }
     Ok(())
 }
 

@@ -21,6 +21,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0011_memberships.sql"),
     include_str!("../../migrations/sqlite/0012_audit.sql"),
     include_str!("../../migrations/sqlite/0013_people.sql"),
+    include_str!("../../migrations/sqlite/0014_known_devices.sql"),
+    include_str!("../../migrations/sqlite/0015_key_rotation.sql"),
 ];
 
 /// Marks a file as Rollbook's: "RLBK".

@@ -9,6 +9,9 @@ use crate::{StoreError, Timestamp, WorkspaceId};
 
 const MINUTE: i64 = 60_000;
 
+/// How many browsers of a person are known.
+const KNOWN_DEVICES: u32 = 20;
+
 #[async_trait]
 impl Sessions for Sqlite {
     async fn add_session(&self, session: NewSession) -> Result<(), StoreError> {
@@ -166,6 +169,59 @@ impl Sessions for Sqlite {
     async fn end_sessions(&self, user: u32, keep: Option<[u8; 32]>) -> Result<(), StoreError> {
         self.writer
             .write(move |writing| end_all(&writing.tx, user, keep))
+            .await
+    }
+
+    async fn remember_device(
+        &self,
+        user: u32,
+        token_hash: [u8; 32],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .write(move |writing| {
+                let tx = &writing.tx;
+                tx.prepare_cached(
+                    "INSERT INTO known_device (user, token_hash, seen_at, expires_at)
+                     VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (user, token_hash)
+                     DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at",
+                )?
+                .execute((user, token_hash, now.0, expires_at.0))?;
+                tx.prepare_cached(
+                    "DELETE FROM known_device
+                     WHERE user = ?1 AND token_hash NOT IN (
+                         SELECT token_hash
+                         FROM known_device
+                         WHERE user = ?1 AND expires_at > ?2
+                         ORDER BY seen_at DESC, token_hash = ?3 DESC
+                         LIMIT ?4
+                     )",
+                )?
+                .execute((user, now.0, token_hash, KNOWN_DEVICES))?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn knows_device(
+        &self,
+        user: u32,
+        token_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let known = connection
+                    .prepare_cached(
+                        "SELECT 1
+                         FROM known_device
+                         WHERE user = ?1 AND token_hash = ?2 AND expires_at > ?3",
+                    )?
+                    .exists((user, token_hash, now.0))?;
+                Ok(known)
+            })
             .await
     }
 

@@ -118,32 +118,37 @@ impl Sources for Sqlite {
         let (name, prefix) = (name.to_owned(), prefix.to_owned());
         self.writer
             .write(move |writing| {
-                if let Some(source) = source {
-                    get(&writing.tx, workspace, source)?;
+                insert_key(&writing.tx, workspace, source, &name, &prefix, hash, now)
+            })
+            .await
+    }
+
+    async fn rotate_key(
+        &self,
+        workspace: WorkspaceId,
+        id: u32,
+        prefix: &str,
+        hash: [u8; 32],
+        now: Timestamp,
+        old_until: Timestamp,
+    ) -> Result<ApiKey, StoreError> {
+        let prefix = prefix.to_owned();
+        self.writer
+            .write(move |writing| {
+                let tx = &writing.tx;
+                let old = key(tx, workspace, id)?;
+                if old.revoked_at.is_some() || old.expires_at.is_some() {
+                    return Err(StoreError::Conflict(format!(
+                        "key {id} was revoked or replaced already; rotate the one that is in use"
+                    )));
                 }
-                if key_by_hash(&writing.tx, hash)?.is_some() {
-                    return Err(StoreError::Exists(format!("key {prefix}…")));
-                }
-                writing
-                    .tx
-                    .prepare_cached(
-                        "INSERT INTO api_key (
-                             workspace, id, source, name, prefix, hash, created_at
-                         )
-                         SELECT ?1, coalesce(max(id), 0) + 1, ?2, ?3, ?4, ?5, ?6
-                         FROM api_key
-                         WHERE workspace = ?1",
-                    )?
-                    .execute((
-                        workspace.0,
-                        source.map(|source| source.0),
-                        &name,
-                        &prefix,
-                        hash,
-                        now.0,
-                    ))?;
-                key_by_hash(&writing.tx, hash)?
-                    .ok_or_else(|| StoreError::Missing(format!("key {prefix}…")))
+                tx.prepare_cached(
+                    "UPDATE api_key
+                     SET expires_at = ?3
+                     WHERE workspace = ?1 AND id = ?2",
+                )?
+                .execute((workspace.0, id, old_until.0))?;
+                insert_key(tx, workspace, old.source, &old.name, &prefix, hash, now)
             })
             .await
     }
@@ -269,6 +274,40 @@ pub(super) fn get(
         .unwrap_or_else(|| Err(StoreError::Missing(format!("source {}", id.0))))
 }
 
+fn insert_key(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    source: Option<SourceId>,
+    name: &str,
+    prefix: &str,
+    hash: [u8; 32],
+    now: Timestamp,
+) -> Result<ApiKey, StoreError> {
+    if let Some(source) = source {
+        get(tx, workspace, source)?;
+    }
+    if key_by_hash(tx, hash)?.is_some() {
+        return Err(StoreError::Exists(format!("key {prefix}…")));
+    }
+    tx.prepare_cached(
+        "INSERT INTO api_key (
+             workspace, id, source, name, prefix, hash, created_at
+         )
+         SELECT ?1, coalesce(max(id), 0) + 1, ?2, ?3, ?4, ?5, ?6
+         FROM api_key
+         WHERE workspace = ?1",
+    )?
+    .execute((
+        workspace.0,
+        source.map(|source| source.0),
+        name,
+        prefix,
+        hash,
+        now.0,
+    ))?;
+    key_by_hash(tx, hash)?.ok_or_else(|| StoreError::Missing(format!("key {prefix}…")))
+}
+
 fn key(connection: &Connection, workspace: WorkspaceId, id: u32) -> Result<ApiKey, StoreError> {
     connection
         .prepare_cached(&select_key("WHERE workspace = ?1 AND id = ?2"))?
@@ -326,7 +365,7 @@ fn read_source(row: &Row<'_>) -> rusqlite::Result<Result<Source, StoreError>> {
 
 fn select_key(rest: &str) -> String {
     format!(
-        "SELECT id, workspace, source, name, prefix, created_at, last_used_at, revoked_at
+        "SELECT id, workspace, source, name, prefix, created_at, last_used_at, revoked_at, expires_at
          FROM api_key
          {rest}"
     )
@@ -342,6 +381,7 @@ fn read_key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
         created_at: Timestamp(row.get("created_at")?),
         last_used_at: row.get::<_, Option<i64>>("last_used_at")?.map(Timestamp),
         revoked_at: row.get::<_, Option<i64>>("revoked_at")?.map(Timestamp),
+        expires_at: row.get::<_, Option<i64>>("expires_at")?.map(Timestamp),
     })
 }
 

@@ -290,3 +290,39 @@ async fn a_workspace_keeps_an_admin() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_browser_is_known_to_the_person_who_signed_in_in_it() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let store = &desk.store;
+        let ada = add(store, desk.workspace, "ada@example.com", Role::Admin).await;
+        let bob = add(store, desk.workspace, "bob@example.com", Role::Admin).await;
+        let knows = async |user: u32, token: u8, now: i64| {
+            let known = store.knows_device(user, [token; 32], Timestamp(now));
+            known.await.unwrap()
+        };
+        let remember = async |user: u32, token: u8, now: i64| {
+            let (now, expires_at) = (Timestamp(now), Timestamp(now + 100));
+            let remembered = store.remember_device(user, [token; 32], now, expires_at);
+            remembered.await.unwrap();
+        };
+        remember(ada.user.id, 1, 10).await;
+        assert!(knows(ada.user.id, 1, 109).await);
+        assert!(!knows(ada.user.id, 1, 110).await, "it has expired");
+        assert!(!knows(bob.user.id, 1, 20).await);
+        assert!(!knows(ada.user.id, 2, 20).await);
+        remember(ada.user.id, 1, 50).await;
+        assert!(knows(ada.user.id, 1, 149).await, "it was used again");
+        for token in 100..120 {
+            remember(ada.user.id, token, 60).await;
+        }
+        assert!(!knows(ada.user.id, 1, 70).await, "twenty were used later");
+        assert!(knows(ada.user.id, 119, 70).await);
+        remember(bob.user.id, 1, 60).await;
+        let removed = store.remove_user(desk.workspace, "bob@example.com");
+        removed.await.unwrap();
+        assert!(!knows(bob.user.id, 1, 70).await);
+    })
+    .await;
+}

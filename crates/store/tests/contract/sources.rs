@@ -2,7 +2,7 @@ use rollbook_engine::policy::Mode;
 use rollbook_engine::schema::FieldId;
 use rollbook_store::log::ResultCounts;
 use rollbook_store::sources::{NewSource, SourceId};
-use rollbook_store::{Timestamp, WorkspaceId};
+use rollbook_store::{StoreError, Timestamp, WorkspaceId};
 
 use crate::harness::{
     candidate, delivery, exists_already, guest, is_missing, on_every_store, settings, source,
@@ -206,6 +206,54 @@ async fn a_key_is_found_by_its_hash_touched_by_the_minute_and_revoked_once() {
         assert_eq!(again.revoked_at, Some(Timestamp(7)));
         let found = store.key_by_hash([1; 32]).await.unwrap().unwrap();
         assert_eq!(found.revoked_at, Some(Timestamp(7)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_once_and_the_old_one_ends_later() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let (store, workspace) = (&desk.store, desk.workspace);
+        let old = store
+            .add_key(
+                workspace,
+                Some(desk.api),
+                "PMS",
+                "rb_ab",
+                [1; 32],
+                Timestamp(5),
+            )
+            .await
+            .unwrap();
+        assert!(old.is_valid(Timestamp(1_000_000)));
+        let rotate = async |id: u32, byte: u8| {
+            let (now, until) = (Timestamp(10), Timestamp(20));
+            let rotated = store.rotate_key(workspace, id, "rb_cd", [byte; 32], now, until);
+            rotated.await
+        };
+        assert!(is_missing(rotate(99, 2).await));
+        let new = rotate(old.id, 2).await.unwrap();
+        assert_eq!(
+            (new.name.as_str(), new.prefix.as_str(), new.source),
+            ("PMS", "rb_cd", Some(desk.api))
+        );
+        assert_eq!((new.created_at, new.expires_at), (Timestamp(10), None));
+        let old = store.key_by_hash([1; 32]).await.unwrap().unwrap();
+        assert_eq!(old.expires_at, Some(Timestamp(20)));
+        assert!(old.is_valid(Timestamp(19)) && !old.is_valid(Timestamp(20)));
+        let again = rotate(old.id, 3).await.err();
+        assert!(matches!(again, Some(StoreError::Conflict(_))), "{again:?}");
+        assert_eq!(store.key_by_hash([3; 32]).await.unwrap(), None);
+        store
+            .revoke_key(workspace, new.id, Timestamp(11))
+            .await
+            .unwrap();
+        let revoked = rotate(new.id, 3).await.err();
+        assert!(
+            matches!(revoked, Some(StoreError::Conflict(_))),
+            "{revoked:?}"
+        );
     })
     .await;
 }

@@ -10,9 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::api::Api;
 use crate::http::error::{Kind, Problem, shortened};
-
-/// How long a sender may be silent in the middle of a body.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::http::server::TooSlow;
 
 /// The largest body of an endpoint that changes settings.
 const MAX_SETTINGS: usize = 1 << 20;
@@ -54,22 +52,18 @@ pub(crate) async fn read(body: Body, limit: usize) -> Result<Read, Problem> {
 pub(crate) async fn next(
     chunks: &mut axum::body::BodyDataStream,
 ) -> Result<Option<Bytes>, Problem> {
-    match tokio::time::timeout(PATIENCE, chunks.next()).await {
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
-        Ok(Some(Err(error))) => Err(broken(&error)),
-        Err(_) => Err(Problem::new(
-            Kind::Slow,
-            format!(
-                "nothing came for {} seconds in the middle of the body; send it again",
-                PATIENCE.as_secs()
-            ),
-        )),
-    }
+    chunks
+        .next()
+        .await
+        .transpose()
+        .map_err(|error| broken(&error))
 }
 
-/// A body that ended before its end.
-pub(crate) fn broken(error: &dyn std::fmt::Display) -> Problem {
+/// A body that ended before its end, or came too slowly.
+pub(crate) fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    if let Some(slow) = TooSlow::of(error) {
+        return Problem::new(Kind::Slow, slow.to_string());
+    }
     Problem::new(
         Kind::Body,
         format!("the body ended too early ({error}); send it again"),

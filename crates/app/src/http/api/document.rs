@@ -211,6 +211,7 @@ mod tests {
             "get /keys",
             "post /keys",
             "delete /keys/{id}",
+            "post /keys/{id}/rotate",
             "get /fields",
             "post /fields",
             "get /notifications",

@@ -28,11 +28,12 @@ use crate::audit::Act;
 use crate::clock;
 use crate::export::Format;
 use crate::http::api::Api;
-use crate::http::api::body::{PATIENCE, settings_or_default};
+use crate::http::api::body::settings_or_default;
 use crate::http::auth::{Caller, SourceList};
 use crate::http::error::{
     Guarded, GuardedBody, InState, Kind, Mapped, Named, Paused, Problem, shortened,
 };
+use crate::http::server::TooSlow;
 use crate::imports::failed_rows::FailedRows;
 use crate::imports::intake::{self, Inspection, IntakeError, take_in};
 use crate::imports::options::ImportOptions;
@@ -763,6 +764,9 @@ fn wrong_part(detail: &str) -> Problem {
 }
 
 fn broken(error: &MultipartError) -> Problem {
+    if let Some(slow) = TooSlow::of(error) {
+        return Problem::new(Kind::Slow, slow.to_string());
+    }
     Problem::new(
         Kind::Body,
         format!(
@@ -773,16 +777,7 @@ fn broken(error: &MultipartError) -> Problem {
 }
 
 async fn patient<T>(read: impl Future<Output = Result<T, MultipartError>>) -> Result<T, Problem> {
-    match tokio::time::timeout(PATIENCE, read).await {
-        Ok(read) => read.map_err(|error| broken(&error)),
-        Err(_) => Err(Problem::new(
-            Kind::Slow,
-            format!(
-                "nothing came for {} seconds in the middle of the upload; send it again",
-                PATIENCE.as_secs()
-            ),
-        )),
-    }
+    read.await.map_err(|error| broken(&error))
 }
 
 /// The text of a small part.

@@ -1,18 +1,19 @@
 //! API keys: `/keys`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use rollbook_store::StoreError;
 use rollbook_store::sources::ApiKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::access::create_key;
+use crate::access::{MAX_OVERLAP_HOURS, about_rotation, create_key, rotate_key};
 use crate::audit::Act;
 use crate::clock;
 use crate::http::api::Api;
-use crate::http::api::body::Settings;
+use crate::http::api::body::{Settings, settings_or_default};
 use crate::http::auth::Administrator;
 use crate::http::error::{Checked, Guarded, GuardedBody, Kind, Named, Problem};
 use crate::wire::{SourceNames, rfc3339};
@@ -45,6 +46,9 @@ pub(crate) struct KeyJson {
     /// When it was revoked.
     #[schema(format = "date-time")]
     revoked_at: Option<String>,
+    /// Until when it is valid, once a new one has replaced it.
+    #[schema(format = "date-time")]
+    expires_at: Option<String>,
 }
 
 /// All keys.
@@ -80,6 +84,22 @@ pub(crate) struct NewKeyJson {
     source: Option<String>,
 }
 
+/// How a key is replaced.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = KeyRotation)]
+pub(crate) struct RotationJson {
+    /// For how many hours the old key stays valid; 24 if it is left out, at most 720.
+    #[schema(example = 24, minimum = 0, maximum = 720)]
+    overlap_hours: u32,
+}
+
+impl Default for RotationJson {
+    fn default() -> RotationJson {
+        RotationJson { overlap_hours: 24 }
+    }
+}
+
 impl KeyJson {
     fn of(key: ApiKey, sources: &SourceNames) -> KeyJson {
         KeyJson {
@@ -90,6 +110,7 @@ impl KeyJson {
             created_at: rfc3339(key.created_at),
             last_used_at: key.last_used_at.map(rfc3339),
             revoked_at: key.revoked_at.map(rfc3339),
+            expires_at: key.expires_at.map(rfc3339),
         }
     }
 }
@@ -167,6 +188,54 @@ pub(crate) async fn add(
         .audit(workspace, &administrator.actor(), Act::AddedKey, &about)
         .await?;
     let key = KeyJson::of(key, &SourceNames::of(&sources));
+    Ok((StatusCode::CREATED, Json(KeyWithSecretJson { key, secret })))
+}
+
+/// Replace a key
+///
+/// The answer holds a new key with the same name and source in `secret`, this once. The old one stays valid for
+/// `overlap_hours`, so that a system can be changed over without a gap. Needs a key without a source.
+#[utoipa::path(
+    post,
+    path = "/keys/{id}/rotate",
+    operation_id = "rotateKey",
+    tag = "Keys",
+    params(("id" = String, Path, description = "The id of the key that is replaced", example = "1")),
+    request_body(content = Option<RotationJson>, description = "How"),
+    responses((status = 201, description = "The new key with its secret", body = KeyWithSecretJson), GuardedBody,
+              Named, Checked),
+)]
+pub(crate) async fn rotate(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<impl IntoResponse, Problem> {
+    let workspace = administrator.workspace();
+    let rotation: RotationJson = settings_or_default(request).await?;
+    let hours = rotation.overlap_hours;
+    if hours > MAX_OVERLAP_HOURS {
+        return Err(Problem::new(
+            Kind::Value,
+            format!("`overlap_hours` is {hours}; use 0 to {MAX_OVERLAP_HOURS}"),
+        )
+        .with("member", "overlap_hours"));
+    }
+    let unknown = || Problem::not_found("key", &id);
+    let old: u32 = id.parse().map_err(|_| unknown())?;
+    let (key, secret) = match rotate_key(&api.app, workspace, old, hours).await {
+        Ok(rotated) => rotated,
+        Err(StoreError::Missing(_)) => return Err(unknown()),
+        Err(StoreError::Conflict(why)) => return Err(Problem::new(Kind::Value, why)),
+        Err(error) => return Err(error.into()),
+    };
+    let about = about_rotation(&key, old, hours);
+    api.app
+        .audit(workspace, &administrator.actor(), Act::RotatedKey, &about)
+        .await?;
+    api.directory.forget();
+    let names = SourceNames::of(&api.app.store.sources(workspace).await?);
+    let key = KeyJson::of(key, &names);
     Ok((StatusCode::CREATED, Json(KeyWithSecretJson { key, secret })))
 }
 

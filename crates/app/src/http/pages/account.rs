@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::audit::Act;
 use crate::blobs::hex;
 use crate::clock;
+use crate::http::client::Knock;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page, page_with};
 use crate::http::pages::show::{When, ago, counted, sentence};
@@ -122,6 +123,7 @@ pub(super) async fn set_name(
 pub(super) async fn set_password(
     State(app): State<App>,
     person: Person,
+    _: Knock,
     Form(form): Form<PasswordForm>,
 ) -> Result<Response, PageError> {
     let user = &person.user;
@@ -159,6 +161,7 @@ pub(super) async fn get_factor(person: Person) -> Result<Response, PageError> {
 pub(super) async fn set_factor(
     State(app): State<App>,
     person: Person,
+    _: Knock,
     Form(form): Form<FactorForm>,
 ) -> Result<Response, PageError> {
     let secret = totp::from_base32(&form.secret).filter(|secret| secret.len() >= 20);
@@ -210,6 +213,7 @@ pub(super) async fn set_factor(
 pub(super) async fn remove_factor(
     State(app): State<App>,
     person: Person,
+    _: Knock,
     Form(form): Form<FactorForm>,
 ) -> Result<Response, PageError> {
     if !session::is_password_of(Some(&person.user), &form.password).await? {

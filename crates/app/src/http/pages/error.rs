@@ -3,14 +3,15 @@
 use askama::Template;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::LOCATION;
+use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use rollbook_store::StoreError;
 use tower_http::csrf::ProtectionError;
 
 use crate::blobs::BlobError;
+use crate::door::Wait;
 use crate::http::pages::frame::Frame;
-use crate::http::pages::show::{encode, sentence};
+use crate::http::pages::show::{counted, encode, sentence};
 use crate::http::session::Person;
 
 /// Why a page cannot be shown.
@@ -29,6 +30,8 @@ pub(crate) enum PageError {
     Invalid(String),
     /// Too much at once.
     Busy,
+    /// Too many tries: wait.
+    TooMany(Wait),
     /// Something of ours broke.
     Broken(String),
 }
@@ -39,6 +42,12 @@ impl From<StoreError> for PageError {
             StoreError::Conflict(why) => PageError::Invalid(sentence(&why)),
             error => PageError::Broken(error.to_string()),
         }
+    }
+}
+
+impl From<Wait> for PageError {
+    fn from(wait: Wait) -> PageError {
+        PageError::TooMany(wait)
     }
 }
 
@@ -65,6 +74,10 @@ impl From<std::io::Error> for PageError {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
+        let wait = match &self {
+            PageError::TooMany(wait) => Some(*wait),
+            _ => None,
+        };
         let (status, trouble) = match self {
             PageError::SignIn { next } => return sign_in_first(next.as_deref()),
             PageError::NotFound(what) => (StatusCode::NOT_FOUND, Trouble::not_found(what)),
@@ -84,6 +97,16 @@ impl IntoResponse for PageError {
                         .to_owned(),
                 },
             ),
+            PageError::TooMany(wait) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                Trouble {
+                    heading: "Too many tries".to_owned(),
+                    text: format!(
+                        "For the safety of every account you have to wait {} before the next one.",
+                        duration(wait.seconds())
+                    ),
+                },
+            ),
             PageError::Broken(cause) => {
                 tracing::error!("a page could not be shown: {cause}");
                 (
@@ -94,7 +117,20 @@ impl IntoResponse for PageError {
         };
         let mut response = status.into_response();
         response.extensions_mut().insert(trouble);
+        if let Some(wait) = wait {
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, wait.seconds().into());
+        }
         response
+    }
+}
+
+/// `20 seconds`, `3 minutes`.
+fn duration(seconds: u64) -> String {
+    if seconds < 120 {
+        counted(seconds, "second", "seconds")
+    } else {
+        counted(seconds.div_ceil(60), "minute", "minutes")
     }
 }
 

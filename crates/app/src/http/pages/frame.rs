@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use askama::Template;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
@@ -168,12 +168,18 @@ pub(super) async fn error_pages(mut request: Request, next: Next) -> Response {
         .extensions_mut()
         .remove::<Trouble>()
         .unwrap_or_else(|| Trouble::of_status(status));
-    if by_script {
-        return (status, trouble.text()).into_response();
+    let retry_after = response.headers_mut().remove(RETRY_AFTER);
+    let mut response = if by_script {
+        (status, trouble.text()).into_response()
+    } else {
+        let frame = seen.0.get().cloned().unwrap_or_else(Frame::bare);
+        let page = ErrorPage { frame, trouble };
+        page_with(status, &page).unwrap_or_else(|_| status.into_response())
+    };
+    if let Some(retry_after) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, retry_after);
     }
-    let frame = seen.0.get().cloned().unwrap_or_else(Frame::bare);
-    let page = ErrorPage { frame, trouble };
-    page_with(status, &page).unwrap_or_else(|_| status.into_response())
+    response
 }
 
 fn has_page(response: &Response) -> bool {

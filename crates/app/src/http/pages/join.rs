@@ -14,7 +14,7 @@ use crate::access::hash_secret;
 use crate::app::App;
 use crate::audit::{Act, Actor};
 use crate::clock;
-use crate::http::client::ClientAddress;
+use crate::http::client::{self, Knock};
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{page, page_with};
 use crate::http::pages::show::sentence;
@@ -76,10 +76,11 @@ pub(super) async fn post(
     State(app): State<App>,
     person: Option<Person>,
     headers: HeaderMap,
-    ClientAddress(address): ClientAddress,
+    Knock(ip): Knock,
     Path(token): Path<String>,
     Form(form): Form<JoinForm>,
 ) -> Result<Response, PageError> {
+    let address = client::text(ip);
     let invitation = find(&app, &token).await?;
     let email = invitation.email.clone();
     let mut page = join_page(&app, person.as_ref(), token.clone(), invitation).await?;

@@ -14,7 +14,7 @@ use crate::access::hash_secret;
 use crate::app::App;
 use crate::audit::{Act, Actor};
 use crate::clock;
-use crate::http::client::ClientAddress;
+use crate::http::client::{self, Knock};
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{page, page_with};
 use crate::http::pages::show::sentence;
@@ -67,6 +67,7 @@ pub(super) async fn get(State(app): State<App>) -> Result<Response, PageError> {
 /// `POST /reset`: the same answer, as quickly, whether the address has an account or not.
 pub(super) async fn post(
     State(app): State<App>,
+    _: Knock,
     Form(form): Form<ResetForm>,
 ) -> Result<Response, PageError> {
     let can_mail = people::can_mail(&app);
@@ -100,7 +101,7 @@ pub(super) async fn get_new(
 /// `POST /reset/{token}`: then the person signs in, with the second factor if they have one.
 pub(super) async fn post_new(
     State(app): State<App>,
-    ClientAddress(address): ClientAddress,
+    Knock(ip): Knock,
     Path(token): Path<String>,
     Form(form): Form<NewPasswordForm>,
 ) -> Result<Response, PageError> {
@@ -124,7 +125,7 @@ pub(super) async fn post_new(
     };
     let actor = Actor {
         name: user.email.clone(),
-        address,
+        address: client::text(ip),
     };
     for membership in app.store.memberships(user.id).await? {
         app.audit(

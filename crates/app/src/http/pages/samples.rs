@@ -888,12 +888,14 @@ fn all() -> Vec<(&'static str, String)> {
             "notifications of a source",
             &source_notifications(is_manual),
         );
-        let key = |revoked| KeyView {
+        let key = |revoked: Option<When>| KeyView {
             id: 1,
             name: hostile(),
             prefix: hostile(),
             created: when(),
             last_used: "never".to_owned(),
+            until: revoked.is_none().then(when),
+            is_valid: revoked.is_none(),
             revoked,
         };
         let page = SourcePage {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::access::{hash_secret, new_token};
 use crate::app::App;
 use crate::clock;
-use crate::http::client::ClientAddress;
+use crate::http::client::{self, Knock};
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{page, page_with};
 use crate::http::session::{self, Person, safe_next};
@@ -94,15 +94,21 @@ pub(super) async fn get(
 pub(super) async fn post(
     State(app): State<App>,
     headers: HeaderMap,
-    ClientAddress(address): ClientAddress,
+    Knock(ip): Knock,
     Form(form): Form<SignInForm>,
 ) -> Result<Response, PageError> {
-    let user = session::check_password(&app, &form.email, &form.password).await?;
-    let Some(user) = user else {
+    let email = form.email.trim().to_lowercase();
+    let user = app.store.user_by_email(&email).await?;
+    let place = session::place(&app, user.as_ref(), &headers, ip).await?;
+    let guess = app.door.failures.guess(&email, place)?;
+    // As slow for nobody as for somebody.
+    let right = session::is_password_of(user.as_ref(), &form.password).await?;
+    let Some(user) = user.filter(|_| right) else {
         let problem = "No account has this email and password. Check both and try again.";
         return again(&app, form.email, form.next, problem).await;
     };
     if user.has_second_factor {
+        guess.was_right();
         let (ticket, now) = (new_token(), clock::now());
         let expires_at = Timestamp(now.0 + CODE_MILLIS);
         app.store
@@ -120,14 +126,15 @@ pub(super) async fn post(
             problem: None,
         });
     }
-    begin(&app, &user, &headers, address, &form.next).await
+    guess.opened();
+    begin(&app, &user, &headers, client::text(ip), &form.next).await
 }
 
 /// `POST /sign-in/code`
 pub(super) async fn code(
     State(app): State<App>,
     headers: HeaderMap,
-    ClientAddress(address): ClientAddress,
+    Knock(ip): Knock,
     Form(form): Form<CodeForm>,
 ) -> Result<Response, PageError> {
     let ticket = hash_secret(&form.ticket);
@@ -139,6 +146,8 @@ pub(super) async fn code(
         let problem = "That took too long, or too many codes were wrong. Sign in again.";
         return again(&app, String::new(), form.next, problem).await;
     };
+    let place = session::place(&app, Some(&user), &headers, ip).await?;
+    let guess = app.door.failures.guess(&user.email, place)?;
     if !opens(&app, &user, &form.code).await? {
         let page = SecondFactorPage {
             ticket: form.ticket,
@@ -149,8 +158,9 @@ pub(super) async fn code(
         };
         return page_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
+    guess.opened();
     app.store.end_ticket(ticket).await?;
-    begin(&app, &user, &headers, address, &form.next).await
+    begin(&app, &user, &headers, client::text(ip), &form.next).await
 }
 
 /// `POST /sign-out`

@@ -41,6 +41,10 @@ pub(crate) struct KeyView {
     /// `never`, or how long ago.
     pub(crate) last_used: String,
     pub(crate) revoked: Option<When>,
+    /// Until when it is valid, once a new one has replaced it.
+    pub(crate) until: Option<When>,
+    /// Whether it opens anything.
+    pub(crate) is_valid: bool,
 }
 
 /// A key with its secret.
@@ -55,6 +59,13 @@ pub(crate) struct NewKey {
 #[serde(default)]
 pub(super) struct KeyForm {
     name: String,
+}
+
+/// The form that replaces a key.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RotationForm {
+    overlap_hours: u32,
 }
 
 /// `GET /settings/sources/{name}`
@@ -110,6 +121,31 @@ pub(super) async fn revoke_key(
         audit(&app, &person, Act::RevokedKey, &about_key(key)).await?;
     }
     Ok(back(&name))
+}
+
+/// `POST /settings/sources/{name}/keys/{id}/rotate`: answers with the page itself, too.
+pub(super) async fn rotate_key(
+    State(app): State<App>,
+    person: Person,
+    Path((name, id)): Path<(String, u32)>,
+    Form(form): Form<RotationForm>,
+) -> Result<Response, PageError> {
+    person.must_administer()?;
+    let source = find_source(&app, &person, &name).await?;
+    let keys = app.store.keys(person.workspace.id).await?;
+    let is_here = |key: &ApiKey| key.id == id && key.source == Some(source.id);
+    if !keys.iter().any(is_here) {
+        return Err(PageError::NotFound("this key"));
+    }
+    let (workspace, hours) = (person.workspace.id, form.overlap_hours);
+    let (key, secret) = access::rotate_key(&app, workspace, id, hours).await?;
+    let about = access::about_rotation(&key, id, hours);
+    audit(&app, &person, Act::RotatedKey, &about).await?;
+    let new_key = NewKey {
+        name: key.name,
+        secret,
+    };
+    answer(&app, &person, &source, Some(new_key)).await
 }
 
 /// `POST /settings/sources/{name}/pause`
@@ -207,5 +243,7 @@ fn key_view(key: &ApiKey, person: &Person) -> KeyView {
             .last_used_at
             .map_or_else(|| "never".to_owned(), |time| ago(time, clock::now())),
         revoked: key.revoked_at.map(|time| person.zone.when(time)),
+        until: key.expires_at.map(|time| person.zone.when(time)),
+        is_valid: key.is_valid(clock::now()),
     }
 }

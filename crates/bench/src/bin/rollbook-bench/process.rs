@@ -112,6 +112,10 @@ impl Rollbook {
     pub(crate) fn serve(&self, workspace: &Workspace) -> anyhow::Result<Server> {
         let mut command = self.command(workspace);
         command.args(["serve", "--listen", "127.0.0.1:0"]);
+        // Counted as always, but never too many.
+        for rate in ["--api-rate", "--api-address-rate"] {
+            command.args([rate, "1000000000/m"]);
+        }
         Server::start(command)
     }
 
