@@ -14,8 +14,11 @@ use crate::blobs::Blobs;
 use crate::clock;
 use crate::config::Config;
 use crate::door::Door;
+use crate::http::health::Readiness;
 use crate::imports::receive::Bindings;
 use crate::imports::review::Reviews;
+use crate::metrics::Metrics;
+use crate::stopping::Stopping;
 
 /// The product, open.
 #[derive(Clone)]
@@ -32,6 +35,12 @@ pub(crate) struct App {
     pub(crate) reviews: Arc<Reviews>,
     /// Who knocks how often.
     pub(crate) door: Arc<Door>,
+    /// What is counted and measured.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Whether it is able to work.
+    pub(crate) readiness: Arc<Readiness>,
+    /// Whether it was told to stop.
+    pub(crate) stopping: Stopping,
 }
 
 /// Why a command has no workspace to work in.
@@ -77,6 +86,9 @@ impl App {
             blobs: Arc::new(blobs),
             bindings: Arc::default(),
             reviews: Arc::default(),
+            metrics: Arc::default(),
+            readiness: Arc::default(),
+            stopping: Stopping::default(),
         };
         if app.store.workspaces().await?.is_empty() {
             let made = app

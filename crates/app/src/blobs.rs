@@ -105,6 +105,20 @@ impl Blobs {
         Ok(Blobs { folder, bucket })
     }
 
+    /// Whether the place can be used: a folder takes a file, a bucket answers.
+    pub(crate) async fn answers(&self) -> Result<(), BlobError> {
+        let folder = self.folder.clone();
+        on_disk(move || {
+            NamedTempFile::new_in(folder)?.close()?;
+            Ok(())
+        })
+        .await?;
+        match &self.bucket {
+            Some(bucket) => bucket.has(&[0; 32]).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps a file, on disk when this returns. `file` was made in the folder of files; it is moved.
     pub(crate) async fn keep(&self, file: NamedTempFile, hash: &Hash) -> Result<(), BlobError> {
         if let Some(bucket) = &self.bucket {

@@ -28,9 +28,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tracing::Level;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::app::WorkspaceError;
 use crate::config::{Config, Flags, LogFormat, LogSettings};
+use crate::traces::{self, Traces};
 
 /// Rollbook takes contacts in, from files and from other systems, and writes down what happened to every record.
 #[derive(Debug, Parser)]
@@ -150,7 +156,7 @@ fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Demo(demo) => demo.serves(),
         _ => false,
     };
-    start_log(&log, if serves { "info" } else { "warn" })?;
+    let _traces = start_log(&log, if serves { "info" } else { "warn" })?;
     // These need neither the database nor other threads.
     match &cli.command {
         Command::Normalize(command) => return command.run(),
@@ -228,19 +234,33 @@ async fn carry_out(command: Command, config: Config) -> anyhow::Result<Done> {
     }
 }
 
-fn start_log(log: &LogSettings, usual: &str) -> anyhow::Result<()> {
+/// Starts the program's own log, and traces if they are wanted; these end with what is returned.
+fn start_log(log: &LogSettings, usual: &str) -> anyhow::Result<Option<Traces>> {
     let filter = log.filter.as_deref().unwrap_or(usual);
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| usage(format!("`{filter}` is not a log filter: {error}")))?;
-    let log_to = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log_to = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(terminal::colours(&io::stderr()));
-    match log.format {
-        LogFormat::Text => log_to.init(),
-        LogFormat::Json => log_to.json().init(),
-    }
-    Ok(())
+    let log_to = match log.format {
+        LogFormat::Text => log_to.boxed(),
+        LogFormat::Json => log_to.json().with_span_list(false).boxed(),
+    };
+    let Some(url) = &log.traces else {
+        // One filter for all costs less than one a layer.
+        tracing_subscriber::registry()
+            .with(log_to)
+            .with(filter)
+            .init();
+        return Ok(None);
+    };
+    let (traces, spans) = traces::start(url)?;
+    let ours = Targets::new().with_target("rollbook", Level::DEBUG);
+    tracing_subscriber::registry()
+        .with(log_to.with_filter(filter))
+        .with(spans.with_filter(ours))
+        .init();
+    Ok(Some(traces))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rollbook_sources::csv::CsvLimits;
@@ -54,6 +55,12 @@ pub(crate) struct Config {
     pub(crate) api_address_rate: Rate,
     /// How many forms an address may send that sign in, or ask for or set a password.
     pub(crate) sign_in_rate: Rate,
+    /// Where `serve` shows its metrics to a monitoring system, besides `/metrics`.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// What must be sent to see `/metrics`; without it only this machine sees it.
+    pub(crate) metrics_token: Option<Secret>,
+    /// How long `serve` says that it is about to stop before it closes its door.
+    pub(crate) drain: Duration,
 }
 
 impl Config {
@@ -120,6 +127,8 @@ pub(crate) struct LogSettings {
     pub(crate) filter: Option<String>,
     /// In which form.
     pub(crate) format: LogFormat,
+    /// Where traces are sent, if they are.
+    pub(crate) traces: Option<String>,
 }
 
 /// The form of the program's own log.
@@ -314,6 +323,31 @@ pub(crate) struct Flags {
     )]
     sign_in_rate: Option<Rate>,
 
+    /// Where else `serve` shows its metrics, for a monitoring system alone [default: nowhere]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_METRICS_LISTEN",
+        value_name = "IP:PORT",
+        hide_env_values = true
+    )]
+    metrics_listen: Option<SocketAddr>,
+
+    /// What must be sent as a bearer token to see `/metrics` [default: only this machine sees it]
+    #[arg(long, global = true, env = "ROLLBOOK_METRICS_TOKEN", value_name = "TOKEN", value_parser = Secret::parse,
+          hide_env_values = true)]
+    metrics_token: Option<Secret>,
+
+    /// Seconds for which `/readyz` says that `serve` is about to stop before it closes its door [default: 0]
+    #[arg(long, global = true, env = "ROLLBOOK_DRAIN_SECONDS", value_name = "SECONDS",
+          value_parser = parse_drain, hide_env_values = true)]
+    drain_seconds: Option<u64>,
+
+    /// Where traces are sent, over HTTP in OpenTelemetry's protocol, for example `http://127.0.0.1:4318` [default: nowhere]
+    #[arg(long, global = true, env = "ROLLBOOK_TRACES", value_name = "URL",
+          value_parser = parse_public_url, hide_env_values = true)]
+    traces: Option<String>,
+
     /// What the program says about itself on standard error: error, warn, info, debug, trace
     #[arg(
         long,
@@ -360,6 +394,10 @@ struct File {
     api_rate: Option<Rate>,
     api_address_rate: Option<Rate>,
     sign_in_rate: Option<Rate>,
+    metrics_listen: Option<SocketAddr>,
+    metrics_token: Option<Secret>,
+    drain_seconds: Option<u64>,
+    traces: Option<String>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -419,13 +457,7 @@ impl Flags {
             None if Path::new(DEFAULT_FILE).is_file() => read_file(Path::new(DEFAULT_FILE))?,
             None => File::default(),
         };
-        let public_url = match (self.public_url, file.public_url) {
-            (Some(url), _) => Some(url),
-            (None, Some(url)) => Some(parse_public_url(&url).map_err(|error| {
-                ConfigError::Value(format!("`public_url` is `{url}`, but {error}"))
-            })?),
-            (None, None) => None,
-        };
+        let public_url = url_of("public_url", self.public_url, file.public_url)?;
         let workers = match (self.workers, file.workers) {
             (Some(workers), _) => workers,
             (None, Some(workers)) => parse_workers(&workers.to_string())
@@ -441,6 +473,9 @@ impl Flags {
         let rate = |flag: Option<Rate>, file: Option<Rate>, default: u32| {
             flag.or(file).unwrap_or(Rate::per_minute(default))
         };
+        let traces = url_of("traces", self.traces, file.traces)?;
+        let drain = drain_of(self.drain_seconds, file.drain_seconds)?;
+        let metrics_token = self.metrics_token.or(file.metrics_token);
         let mail = mail_settings(self.mail.or(file.mail), self.mail_from.or(file.mail_from))?;
         let bytes = |flag: Option<u64>, file: Option<Bytes>, default: u64| {
             flag.or(file.map(|bytes| bytes.0)).unwrap_or(default)
@@ -504,13 +539,44 @@ impl Flags {
             api_rate: rate(self.api_rate, file.api_rate, 60_000),
             api_address_rate: rate(self.api_address_rate, file.api_address_rate, 120_000),
             sign_in_rate: rate(self.sign_in_rate, file.sign_in_rate, 60),
+            metrics_listen: self.metrics_listen.or(file.metrics_listen),
+            metrics_token: metrics_token.filter(|token| !token.0.trim().is_empty()),
+            drain,
         };
         let log = LogSettings {
             filter: self.log.or(file.log),
             format: self.log_format.or(file.log_format).unwrap_or_default(),
+            traces,
         };
         Ok((config, log))
     }
+}
+
+/// An address: a flag's was looked at already.
+fn url_of(
+    name: &str,
+    flag: Option<String>,
+    file: Option<String>,
+) -> Result<Option<String>, ConfigError> {
+    match (flag, file) {
+        (Some(url), _) => Ok(Some(url)),
+        (None, Some(url)) => match parse_public_url(&url) {
+            Ok(url) => Ok(Some(url)),
+            Err(error) => Err(ConfigError::Value(format!(
+                "`{name}` is `{url}`, but {error}"
+            ))),
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+/// How long to say that the program is about to stop.
+fn drain_of(flag: Option<u64>, file: Option<u64>) -> Result<Duration, ConfigError> {
+    let seconds = flag.or(file).unwrap_or(0);
+    let seconds = parse_drain(&seconds.to_string());
+    seconds
+        .map(Duration::from_secs)
+        .map_err(|error| ConfigError::Value(format!("`drain_seconds`: {error}")))
 }
 
 /// How mail is sent, if it is.
@@ -646,6 +712,14 @@ fn parse_connections(text: &str) -> Result<usize, String> {
     number
         .filter(|number| (2..=100_000).contains(number))
         .ok_or_else(|| format!("`{text}` is no number of connections; use 2 to 100000"))
+}
+
+/// Whoever stops a service waits a minute or two for it.
+fn parse_drain(text: &str) -> Result<u64, String> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|number| *number <= 300)
+        .ok_or_else(|| format!("`{text}` is no number of seconds; use 0 to 300"))
 }
 
 /// An address for links, without the slash at its end.

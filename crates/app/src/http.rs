@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod files;
+pub(crate) mod health;
 pub(crate) mod pages;
 pub(crate) mod router;
 pub(crate) mod security;

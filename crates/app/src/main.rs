@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod config;
 mod contact_export;
+mod disk;
 mod door;
 mod export;
 mod http;
@@ -15,11 +16,14 @@ mod imports;
 mod jobs;
 mod mail;
 mod masking;
+mod metrics;
 mod passwords;
 mod people;
 mod search;
 mod spreadsheet;
+mod stopping;
 mod totp;
+mod traces;
 mod wire;
 
 #[global_allocator]

@@ -18,6 +18,7 @@ pub mod sources;
 mod sqlite;
 pub mod time;
 pub mod undo;
+pub mod upkeep;
 pub mod workspaces;
 
 use std::path::PathBuf;
@@ -59,6 +60,7 @@ pub trait Store:
     + sessions::Sessions
     + sources::Sources
     + undo::Undo
+    + upkeep::Upkeep
     + workspaces::Workspaces
     + Send
     + Sync
@@ -87,7 +89,8 @@ pub fn exists(address: &str) -> Result<bool, StoreError> {
     Ok(path_of(address)?.exists())
 }
 
-fn path_of(address: &str) -> Result<PathBuf, StoreError> {
+/// The file of an address.
+pub fn path_of(address: &str) -> Result<PathBuf, StoreError> {
     let path = match address.split_once(':') {
         Some(("sqlite", path)) => path,
         // A scheme of another database; but `C:` is a drive.
@@ -98,6 +101,20 @@ fn path_of(address: &str) -> Result<PathBuf, StoreError> {
         return Err(StoreError::Address(address.to_owned()));
     }
     Ok(PathBuf::from(path))
+}
+
+/// Looks through a database as it is: it is neither made, nor migrated, nor mended. `thorough` reads all of it, which
+/// takes as long as reading the file takes.
+pub async fn inspect(path: PathBuf, thorough: bool) -> Result<upkeep::Inspection, StoreError> {
+    let looking = tokio::task::spawn_blocking(move || sqlite::inspect(&path, thorough));
+    looking.await.map_err(|_| StoreError::Closed)?
+}
+
+/// Puts one file of a database in the place of another. Refused with [`StoreError::Busy`] while any process has the
+/// other one open; that one is gone afterwards.
+pub async fn replace(new: PathBuf, old: PathBuf) -> Result<(), StoreError> {
+    let replacing = tokio::task::spawn_blocking(move || sqlite::replace(&new, &old));
+    replacing.await.map_err(|_| StoreError::Closed)?
 }
 
 /// What can go wrong in a store.

@@ -101,6 +101,17 @@ pub struct LogFilter {
     pub search: Option<Search>,
 }
 
+impl LogFilter {
+    /// Whether finding what it wants may mean looking through much of the log, and not only at what stands in its
+    /// headers.
+    pub fn looks_through(&self) -> bool {
+        self.search.is_some()
+            || self.source.is_some()
+            || self.action.is_some()
+            || self.matched_on.is_some()
+    }
+}
+
 /// What to look for: an attempt is found if either part is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {

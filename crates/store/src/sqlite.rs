@@ -25,6 +25,7 @@ mod replays;
 mod sessions;
 mod sources;
 mod undo;
+mod upkeep;
 mod workspaces;
 mod writer;
 
@@ -44,6 +45,7 @@ pub use log::speed::log_speed;
 use identifiers::Identifiers;
 use readers::Readers;
 use receiving::Receiving;
+pub(crate) use upkeep::{inspect, replace};
 use writer::Writer;
 
 /// How long to sleep before looking again whether the file is free, and how often to look: about a minute in all.
@@ -107,9 +109,14 @@ impl Log for Sqlite {
         paging: Paging,
         limit: u32,
     ) -> Result<LogPage, StoreError> {
-        self.readers
-            .read(move |connection| log::page(connection, workspace, &filter, paging, limit))
-            .await
+        let long = filter.looks_through();
+        let work =
+            move |connection: &Connection| log::page(connection, workspace, &filter, paging, limit);
+        if long {
+            self.readers.read_long(work).await
+        } else {
+            self.readers.read(work).await
+        }
     }
 
     async fn page_with_payloads(
@@ -119,11 +126,15 @@ impl Log for Sqlite {
         paging: Paging,
         limit: u32,
     ) -> Result<Vec<(Attempt, Payload)>, StoreError> {
-        self.readers
-            .read(move |connection| {
-                log::page_with_payloads(connection, workspace, &filter, paging, limit)
-            })
-            .await
+        let long = filter.looks_through();
+        let work = move |connection: &Connection| {
+            log::page_with_payloads(connection, workspace, &filter, paging, limit)
+        };
+        if long {
+            self.readers.read_long(work).await
+        } else {
+            self.readers.read(work).await
+        }
     }
 
     async fn summary(
@@ -132,9 +143,14 @@ impl Log for Sqlite {
         filter: LogFilter,
         buckets: u16,
     ) -> Result<LogSummary, StoreError> {
-        self.readers
-            .read(move |connection| log::summary(connection, workspace, &filter, buckets))
-            .await
+        let long = filter.looks_through();
+        let work =
+            move |connection: &Connection| log::summary(connection, workspace, &filter, buckets);
+        if long {
+            self.readers.read_long(work).await
+        } else {
+            self.readers.read(work).await
+        }
     }
 
     async fn attempt(

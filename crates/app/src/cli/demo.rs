@@ -75,10 +75,10 @@ impl Demo {
     /// Loads the sample data, and serves it if asked.
     pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
         if self.serve {
-            let (listener, config) = listen(config).await?;
+            let (entrance, config) = listen(config).await?;
             let app = App::open(config).await?;
             self.prepare(&app).await?;
-            return serve(listener, app).await;
+            return serve(entrance, app).await;
         }
         let app = App::open(config).await?;
         self.prepare(&app).await?;

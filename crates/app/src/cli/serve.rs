@@ -8,13 +8,16 @@ use anyhow::Context;
 use clap::Args;
 use rollbook_store::accounts::Role;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::terminal::say;
 use super::{Done, user};
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
-use crate::{http, jobs};
+use crate::http::{self, health};
+use crate::jobs;
 
 /// How long answers that are on their way may take once the program was told to stop. Live pages never end by
 /// themselves.
@@ -27,7 +30,8 @@ const PASSWORD_VARIABLE: &str = "ROLLBOOK_ADMIN_PASSWORD";
 ///
 /// Prints the address when it listens. At the first start, when nobody can sign in yet, the first administrator is made
 /// and the password printed once on standard error, or taken from `ROLLBOOK_ADMIN_PASSWORD`. SIGTERM and Ctrl-C stop
-/// it: what is being answered is finished, and an import goes on at its last batch when Rollbook starts again.
+/// it: what is being answered is finished, and so is the batch of each import, which goes on when Rollbook starts
+/// again. Until it is ready, and once it stops, `/readyz` answers 503.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -56,10 +60,10 @@ pub(super) struct FirstAdmin {
 impl Serve {
     /// Serves until the process is told to stop.
     pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
-        let (listener, config) = listen(config).await?;
+        let (entrance, config) = listen(config).await?;
         let app = App::open(config).await?;
         self.admin.ensure(&app).await?;
-        serve(listener, app).await
+        serve(entrance, app).await
     }
 }
 
@@ -100,31 +104,84 @@ impl FirstAdmin {
     }
 }
 
-/// Takes the address, and settles the configuration on it: port 0 becomes a real one.
-pub(super) async fn listen(mut config: Config) -> anyhow::Result<(TcpListener, Config)> {
+/// The address while the program starts: whoever comes is told to come again.
+pub(super) struct Entrance {
+    listener: TcpListener,
+    open: oneshot::Sender<()>,
+    starting: JoinHandle<()>,
+}
+
+/// Takes the address, and settles the configuration on it: port 0 becomes a real one. From now on it is answered.
+pub(super) async fn listen(mut config: Config) -> anyhow::Result<(Entrance, Config)> {
     let listen = config.listen;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
     config.listen = listener.local_addr()?;
-    Ok((listener, config))
+    // A second handle on the same queue of connections, so that nobody is refused when the site takes over.
+    let listener = listener.into_std()?;
+    let handle = TcpListener::from_std(listener.try_clone()?)?;
+    let (open, opened) = oneshot::channel();
+    let limits = config.clone();
+    let starting = async move {
+        let site = health::starting_site();
+        http::server::serve(handle, site, &limits, async {
+            // An error means that the program ends.
+            let _ = opened.await;
+        })
+        .await;
+    };
+    let entrance = Entrance {
+        listener: TcpListener::from_std(listener)?,
+        open,
+        starting: tokio::spawn(starting),
+    };
+    Ok((entrance, config))
 }
 
-/// Serves until the process is told to stop; then finishes what is being answered.
-pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Done> {
+impl Entrance {
+    /// Ends what is said while the program starts; the site takes over.
+    async fn open(self) -> TcpListener {
+        let _ = self.open.send(());
+        // Whoever holds a connection open without a word does not hold up the site.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.starting).await;
+        self.listener
+    }
+}
+
+/// Serves until the process is told to stop; then finishes what is being answered, and the batches of imports.
+pub(super) async fn serve(entrance: Entrance, app: App) -> anyhow::Result<Done> {
     let stop = asked_to_stop()?;
     app.store.prepare().await?;
-    let (tell, told) = tokio::sync::oneshot::channel::<()>();
-    // Dropped together with the set, workers end where they are.
-    let mut workers = tokio::task::JoinSet::new();
+    let metrics = match app.config.metrics_listen {
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
+            format!("cannot show metrics on {address}; choose another with --metrics-listen")
+        })?),
+        None => None,
+    };
+    let (tell, told) = oneshot::channel::<()>();
+    let mut workers = JoinSet::new();
     for _ in 0..app.config.workers {
         workers.spawn(jobs::worker::work(app.clone()));
     }
-    workers.spawn(jobs::digest::work(app.clone()));
+    // Dropped together with the set, these end where they are.
+    let mut others = JoinSet::new();
+    others.spawn(jobs::digest::work(app.clone()));
     let senders = jobs::send_mail::Senders::start(&app);
+    if let Some(listener) = metrics {
+        say(&format!(
+            "metrics on http://{}/metrics",
+            listener.local_addr()?
+        ));
+        let (site, config) = (health::metrics_site(app.clone()), Arc::clone(&app.config));
+        others.spawn(async move {
+            http::server::serve(listener, site, &config, std::future::pending()).await;
+        });
+    }
     let address = app.config.listen;
     let config = Arc::clone(&app.config);
-    let server = http::server::serve(listener, http::router::router(app), &config, async {
+    let site = http::router::router(app.clone());
+    let server = http::server::serve(entrance.open().await, site, &config, async {
         // An error means that nobody is left to tell us: stop as well.
         let _ = told.await;
     });
@@ -132,8 +189,10 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
     let stopping = async {
         stop.await;
         say("stopping …");
-        workers.abort_all();
+        // From now on `/readyz` says so, live pages end, and workers end with their batch.
+        app.stopping.begin();
         senders.stop();
+        tokio::time::sleep(app.config.drain).await;
         // The server may have ended by itself.
         let _ = tell.send(());
         tokio::time::sleep(GRACE).await;
@@ -141,6 +200,11 @@ pub(super) async fn serve(listener: TcpListener, app: App) -> anyhow::Result<Don
     tokio::select! {
         () = server => {}
         () = stopping => {}
+    }
+    app.stopping.begin();
+    let batches = async { while workers.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, batches).await.is_err() {
+        tracing::warn!("an import is stopped in its middle; it goes on at its last batch");
     }
     senders.finish(GRACE).await;
     Ok(Done::Fully)

@@ -2,8 +2,8 @@
 //! problem instead of a panic.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -11,20 +11,21 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::any;
 use futures_util::FutureExt;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::app::App;
 use crate::http::error::Problem;
-use crate::http::{api, pages, security};
+use crate::http::{api, health, pages, security};
+use crate::metrics::Metrics;
+use crate::traces;
 
 /// Tells a request in logs and problems.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// How long the store may take to show that it is there.
-const READY: Duration = Duration::from_secs(2);
 
 /// A request that takes longer than this to be answered is worth a line.
 const LONG: Duration = Duration::from_secs(2);
@@ -32,9 +33,13 @@ const LONG: Duration = Duration::from_secs(2);
 /// Answers below this size are not compressed: it costs more than it saves.
 const WORTH_COMPRESSING: u64 = 1024;
 
-/// Whether people reach Rollbook over TLS.
-#[derive(Debug, Clone, Copy)]
-struct OverTls(bool);
+/// What every request needs.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    /// Whether people reach Rollbook over TLS.
+    over_tls: bool,
+    metrics: Arc<Metrics>,
+}
 
 /// Marks an answer that must not wait for a compressor.
 #[derive(Debug, Clone, Copy)]
@@ -45,41 +50,20 @@ pub(crate) fn router(app: App) -> Router {
     let worth = DefaultPredicate::new()
         .and(SizeAbove::new(WORTH_COMPRESSING))
         .and(Compressible);
-    let over_tls = OverTls(security::over_tls(&app.config));
+    let kept = Kept {
+        over_tls: security::over_tls(&app.config),
+        metrics: Arc::clone(&app.metrics),
+    };
     Router::new()
-        .route("/healthz", get(healthy))
-        .route("/readyz", get(ready))
+        .merge(health::router())
         .merge(pages::router())
         .with_state(app.clone())
         .nest("/api/v1", api::router(app))
         // Programs that miss the API get its answer, not a page.
         .route("/api", any(api::unknown_address))
         .route("/api/{*rest}", any(api::unknown_address))
-        .layer(from_fn_with_state(over_tls, frame))
+        .layer(from_fn_with_state(kept, frame))
         .layer(CompressionLayer::new().compress_when(worth))
-}
-
-/// The process is up.
-async fn healthy() -> &'static str {
-    "ok\n"
-}
-
-/// The store answers.
-async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
-    match tokio::time::timeout(READY, app.store.workspaces()).await {
-        Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
-        Ok(Err(error)) => {
-            tracing::error!("the store does not answer: {error}");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the store does not answer\n",
-            )
-        }
-        Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store takes too long\n",
-        ),
-    }
 }
 
 /// Whether an answer may be compressed.
@@ -93,7 +77,7 @@ impl Predicate for Compressible {
 }
 
 /// What every request and answer gets. It is one layer, because each costs every record some time.
-async fn frame(State(OverTls(over_tls)): State<OverTls>, request: Request, next: Next) -> Response {
+async fn frame(State(kept): State<Kept>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
@@ -101,7 +85,21 @@ async fn frame(State(OverTls(over_tls)): State<OverTls>, request: Request, next:
     // The pattern, not the path: a path may hold what belongs to a person.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let json = path.starts_with("/api/");
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let id_text = id.to_str().unwrap_or_default();
+    let route = route.as_ref().map_or("-", MatchedPath::as_str);
+    // Every line that the program says about this request has its id. An error's level, so that no filter drops it.
+    let span = tracing::error_span!(
+        "request",
+        request_id = id_text,
+        %method,
+        route,
+        status = Empty,
+        "otel.kind" = "server",
+    );
+    traces::join(&span, request.headers());
+    let running = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answered = running.instrument(span.clone()).await;
+    let _inside = span.enter();
     let mut response = answered.unwrap_or_else(|panic| {
         let problem = Problem::internal(&format!("panic: {}", panic_text(&*panic)));
         if json {
@@ -114,26 +112,26 @@ async fn frame(State(OverTls(over_tls)): State<OverTls>, request: Request, next:
                 .into_response()
         }
     });
-    let id_text = id.to_str().unwrap_or_default();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let body = problem.json(Some((&path, id_text))).to_string();
         response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = body.into();
     }
     let headers = response.headers_mut();
-    security::guard(headers, over_tls);
+    security::guard(headers, kept.over_tls);
     if json && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     headers.insert(X_REQUEST_ID, id.clone());
-    let (status, took) = (response.status().as_u16(), begun.elapsed());
-    let route = route.as_ref().map_or("-", MatchedPath::as_str);
-    if response.status().is_server_error() {
-        tracing::error!(%method, route, status, ?took, request_id = id_text, "answered");
+    let (status, took) = (response.status(), begun.elapsed());
+    kept.metrics.answered(route, &method, status, took);
+    span.record("status", status.as_u16());
+    if status.is_server_error() {
+        tracing::error!(?took, "answered");
     } else if took >= LONG {
-        tracing::warn!(%method, route, status, ?took, request_id = id_text, "answered slowly");
+        tracing::warn!(?took, "answered slowly");
     } else {
-        tracing::debug!(%method, route, status, ?took, request_id = id_text, "answered");
+        tracing::debug!(?took, "answered");
     }
     response
 }
@@ -173,6 +171,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
+    use axum::routing::get;
     use tower::ServiceExt;
 
     use super::*;
@@ -186,7 +185,7 @@ mod tests {
         let router = Router::new()
             .route("/api/v1/x", get(panicking))
             .route("/x", get(panicking))
-            .layer(from_fn_with_state(OverTls(false), frame));
+            .layer(from_fn_with_state(Kept::default(), frame));
         for (path, media_type) in [
             ("/api/v1/x", "application/problem+json"),
             ("/x", "text/plain; charset=utf-8"),

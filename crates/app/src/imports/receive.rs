@@ -97,7 +97,11 @@ pub(crate) async fn receive(
         received_at: clock::now(),
         deliveries,
     };
-    Ok(app.store.deliver(batch).await?)
+    let begun = Instant::now();
+    let delivered = app.store.deliver(batch).await?;
+    app.metrics
+        .delivered("delivery", &delivered, begun.elapsed());
+    Ok(delivered)
 }
 
 fn delivery(incoming: Incoming, normaliser: &Normaliser, bound: &Bound) -> Delivery {

@@ -7,6 +7,7 @@ pub(crate) mod judge;
 pub(crate) mod origin;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rollbook_engine::issue::Issue;
 use rollbook_engine::mapping::Mapping;
@@ -162,7 +163,10 @@ pub(crate) async fn commit(app: &App, ready: Ready) -> Result<Attempt, ReplayErr
         received_at: clock::now(),
         deliveries: vec![delivery],
     };
-    match app.store.deliver(batch).await?.pop() {
+    let begun = Instant::now();
+    let mut delivered = app.store.deliver(batch).await?;
+    app.metrics.delivered("replay", &delivered, begun.elapsed());
+    match delivered.pop() {
         Some(Delivered::Committed(attempt) | Delivered::Repeated(attempt)) => Ok(attempt),
         // It has no idempotency key, so it was not compared with anything.
         Some(Delivered::KeyReused) | None => Err(ReplayError::Store(StoreError::Closed)),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rollbook_engine::policy::Policy;
 use rollbook_store::StoreError;
 use rollbook_store::commit::{Batch, Delivery, ImportStep};
 use rollbook_store::imports::{Import, ImportKind, ImportState, Lease};
 use rollbook_store::sources::Source;
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::blobs::BlobError;
@@ -20,6 +21,7 @@ use crate::imports::replay::{self, ReplayError};
 use crate::imports::review::verdicts::Reviewed;
 use crate::imports::{stream, undo};
 use crate::mail::import_report;
+use crate::stopping::Stopping;
 
 /// How long a worker may be silent before another takes its import over, in milliseconds.
 pub(crate) const LEASE_MILLIS: i64 = 3_000;
@@ -46,6 +48,9 @@ pub(crate) enum RunError {
     /// The place of uploaded files cannot be reached; the import stays as it is and is resumed later.
     #[error(transparent)]
     Files(BlobError),
+    /// The program is about to stop; the import was given back, to be resumed.
+    #[error("Rollbook is about to stop; the import goes on when it starts again")]
+    Stopping,
 }
 
 impl From<StoreError> for RunError {
@@ -62,6 +67,8 @@ pub(in crate::imports) enum Ended {
     AtTheEnd,
     Cancelled,
     Failed(String),
+    /// The program is about to stop; what is left is for whoever comes next.
+    Interrupted,
 }
 
 /// Runs a claimed import to its end, or until a person cancels it. Returns the import as it stands then. What cannot
@@ -94,10 +101,20 @@ pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Impor
         bytes = index.bytes,
         "the index of identifiers in memory"
     );
+    if matches!(ended, Ended::Interrupted) {
+        drop(alive);
+        // A lease that ends now: nobody has to wait for it to run out.
+        app.store
+            .renew_lease(workspace, id, lease, clock::now(), 0)
+            .await?;
+        return Err(RunError::Stopping);
+    }
     let (state, error) = match ended {
         Ended::AtTheEnd => (ImportState::Done, None),
         Ended::Cancelled => (ImportState::Cancelled, None),
         Ended::Failed(error) => (ImportState::Failed, Some(error)),
+        // It was handled above.
+        Ended::Interrupted => return Err(RunError::Stopping),
     };
     let now = clock::now();
     // Its counts as they are now; nobody else changes them under this lease.
@@ -164,8 +181,8 @@ async fn commit_all(
         if deliveries.is_empty() {
             return Ok(Ended::AtTheEnd);
         }
-        if alive.asked_to_stop() {
-            return Ok(Ended::Cancelled);
+        if let Some(ended) = alive.told_to_end() {
+            return Ok(ended);
         }
         let batch = Batch {
             workspace: import.workspace,
@@ -181,8 +198,23 @@ async fn commit_all(
             cursor,
             expected: reviewed.take(cursor + 1, batch.deliveries.len()).await?,
         };
-        cursor += app.store.commit_import_batch(batch, step).await?.records;
+        cursor += commit(app, import.kind, batch, step).await?;
     }
+}
+
+/// Commits a batch, and counts it. Returns its records.
+pub(in crate::imports) async fn commit(
+    app: &App,
+    kind: ImportKind,
+    batch: Batch,
+    step: ImportStep,
+) -> Result<u64, StoreError> {
+    let begun = Instant::now();
+    let span = tracing::debug_span!("batch", records = batch.deliveries.len());
+    let committing = app.store.commit_import_batch(batch, step);
+    let totals = committing.instrument(span).await?;
+    app.metrics.batch(kind, &totals, begun.elapsed());
+    Ok(totals.records)
 }
 
 /// How many records are committed together just now.
@@ -225,6 +257,7 @@ pub(crate) async fn source_of(app: &App, import: &Import) -> Result<Option<Sourc
 /// Keeps the lease alive, also while the file is only looked at, and learns when a person asks to stop.
 pub(in crate::imports) struct Heartbeat {
     stop: Arc<AtomicBool>,
+    stopping: Stopping,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -232,6 +265,7 @@ impl Heartbeat {
     fn start(app: App, import: &Import, lease: Lease) -> Heartbeat {
         let stop = Arc::new(AtomicBool::new(import.cancel_requested));
         let (workspace, id) = (import.workspace, import.id);
+        let stopping = app.stopping.clone();
         let told = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             let mut beat =
@@ -250,11 +284,22 @@ impl Heartbeat {
                 }
             }
         });
-        Heartbeat { stop, task }
+        Heartbeat {
+            stop,
+            stopping,
+            task,
+        }
     }
 
-    pub(in crate::imports) fn asked_to_stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+    /// How a run has to end before its end, if it has to: between two batches.
+    pub(in crate::imports) fn told_to_end(&self) -> Option<Ended> {
+        if self.stop.load(Ordering::Relaxed) {
+            Some(Ended::Cancelled)
+        } else if self.stopping.has_begun() {
+            Some(Ended::Interrupted)
+        } else {
+            None
+        }
     }
 }
 

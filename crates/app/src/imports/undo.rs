@@ -1,6 +1,7 @@
 //! Undoing an import: what it would do, starting it, and running it backwards through the log.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use rollbook_engine::contact::ContactId;
 use rollbook_engine::issue::Issue;
@@ -233,8 +234,8 @@ pub(super) async fn take_back(
     batch.before = survey.before;
     let mut cursor = import.cursor;
     loop {
-        if alive.asked_to_stop() {
-            return Ok(Ended::Cancelled);
+        if let Some(ended) = alive.told_to_end() {
+            return Ok(ended);
         }
         batch.received_at = clock::now();
         let step = ImportStep {
@@ -243,10 +244,13 @@ pub(super) async fn take_back(
             cursor,
             expected: Vec::new(),
         };
+        let begun = Instant::now();
         let undone = app
             .store
             .commit_undo_batch(batch.clone(), step, survey)
             .await?;
+        app.metrics
+            .batch(import.kind, &undone.totals, begun.elapsed());
         cursor += undone.totals.records;
         survey = undone.survey;
         match undone.next {

@@ -8,6 +8,7 @@ use rollbook_store::imports::Lease;
 use rollbook_store::outbox::{MailId, MailKind, OutboxMail, Settled};
 use rollbook_store::{StoreError, Timestamp, WorkspaceId};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::clock;
@@ -82,9 +83,13 @@ pub(crate) async fn work_once(app: &App, now: Timestamp, jitter: u8) -> Result<W
     let Some((mail, lease)) = app.store.claim_mail(None, now, LEASE_MILLIS).await? else {
         return Ok(Worked::Idle);
     };
-    let settled = match quiet_until(app, &mail, now).await? {
-        Some(next_at) => Settled::Later { next_at },
-        None => try_to_send(app, settings, &mail, now, jitter).await,
+    let settled = if let Some(next_at) = quiet_until(app, &mail, now).await? {
+        Settled::Later { next_at }
+    } else {
+        let span = tracing::error_span!("mail", mail = %mail.id, kind = mail.kind.key());
+        try_to_send(app, settings, &mail, now, jitter)
+            .instrument(span)
+            .await
     };
     settle(app, &mail, lease, settled).await?;
     Ok(Worked::Ran)
@@ -118,6 +123,7 @@ async fn settle(
     lease: Lease,
     settled: Settled,
 ) -> Result<(), StoreError> {
+    app.metrics.mailed(mail.kind, &settled);
     // Addresses and subjects belong to people; the outbox shows them to who may see them.
     match &settled {
         Settled::Sent { .. } => tracing::info!(mail = %mail.id, kind = mail.kind.key(), "sent"),

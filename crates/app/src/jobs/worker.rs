@@ -4,10 +4,11 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::clock;
-use crate::imports::run::{LEASE_MILLIS, run};
+use crate::imports::run::{LEASE_MILLIS, RunError, run};
 
 /// Whether there was anything to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,22 +19,30 @@ pub(crate) enum Worked {
     Idle,
 }
 
-/// Works until it is aborted.
+/// Works until the program is told to stop: an import then ends with the batch it is at, and is given back.
 pub(crate) async fn work(app: App) {
-    loop {
+    while !app.stopping.has_begun() {
         // A panic must not end the worker: the import's lease runs out and it is tried again.
         match AssertUnwindSafe(work_once(&app)).catch_unwind().await {
             Ok(Ok(Worked::Ran)) => {}
-            Ok(Ok(Worked::Idle)) => tokio::time::sleep(Duration::from_millis(300)).await,
+            Ok(Ok(Worked::Idle)) => pause(&app, Duration::from_millis(300)).await,
             Ok(Err(error)) => {
                 tracing::warn!("an import stopped and will be resumed: {error:#}");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                pause(&app, Duration::from_secs(1)).await;
             }
             Err(_) => {
                 tracing::error!("a worker panicked; its import will be resumed");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                pause(&app, Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+/// Waits, but not when the program is told to stop.
+async fn pause(app: &App, time: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = app.stopping.clone().begun() => {}
     }
 }
 
@@ -46,6 +55,9 @@ pub(crate) async fn work_once(app: &App) -> anyhow::Result<Worked> {
     else {
         return Ok(Worked::Idle);
     };
-    run(app, import, lease).await?;
-    Ok(Worked::Ran)
+    let span = tracing::error_span!("import", import = %import.id);
+    match run(app, import, lease).instrument(span).await {
+        Ok(_) | Err(RunError::Stopping) => Ok(Worked::Ran),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -13,6 +13,7 @@ mod history;
 mod import;
 mod log;
 mod normalize;
+mod observed;
 mod people_and_keys;
 mod read;
 mod replay;

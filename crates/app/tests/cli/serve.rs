@@ -3,18 +3,20 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use crate::support::Workspace;
 
 /// A server that listens, with the lines that it said until then.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: String,
-    said: Vec<String>,
+    pub(crate) address: String,
+    pub(crate) said: Vec<String>,
+    later: Option<JoinHandle<Vec<String>>>,
 }
 
 impl Server {
-    fn start(mut command: Command) -> Server {
+    pub(crate) fn start(mut command: Command) -> Server {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -30,16 +32,17 @@ impl Server {
             }
             said.push(line);
         };
-        // What it says later must go somewhere.
-        std::thread::spawn(move || lines.for_each(drop));
+        let later = std::thread::spawn(move || lines.map_while(Result::ok).collect());
         Server {
             child,
             address,
             said,
+            later: Some(later),
         }
     }
 
-    fn stop(mut self, signal: &str) -> Option<i32> {
+    /// Sends a signal and goes on.
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -48,7 +51,19 @@ impl Server {
                 .unwrap()
                 .success()
         );
-        self.child.wait().unwrap().code()
+    }
+
+    /// Stops it and tells its exit code.
+    pub(crate) fn stop(self, signal: &str) -> Option<i32> {
+        self.stop_and_tell(signal).0
+    }
+
+    /// The same, with what it said since it listened.
+    pub(crate) fn stop_and_tell(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
+        self.signal(signal);
+        let code = self.child.wait().unwrap().code();
+        let later = self.later.take().unwrap();
+        (code, later.join().unwrap())
     }
 }
 

@@ -15,4 +15,5 @@ mod kills;
 mod model;
 mod process;
 mod review;
+mod stop;
 mod upload;

@@ -203,6 +203,15 @@ impl Drop for Running {
 }
 
 impl Server {
+    /// Asks it to stop, with SIGTERM, and returns how it ended.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let id = self.running.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(told.is_ok_and(|told| told.success()), "kill works");
+        let ended = self.running.ends_within(PATIENCE);
+        ended.expect("the server ends when it is told to")
+    }
+
     /// Ends it with SIGKILL.
     pub(crate) fn kill(mut self) {
         self.running.kill();

@@ -23,6 +23,7 @@ mod log;
 mod mail;
 mod mapping;
 mod masking;
+mod metrics;
 mod people;
 mod records;
 mod replays;

@@ -219,16 +219,16 @@ pub(super) fn rows(workspace: WorkspaceId, ids: impl IntoIterator<Item = Contact
     rows
 }
 
-/// Calls a function with every contact of every workspace.
+/// Calls a function with every contact of every workspace, or with why one cannot be read.
 pub(super) fn each(
     connection: &Connection,
-    mut each: impl FnMut(RowId, Contact) -> Result<(), StoreError>,
+    mut each: impl FnMut(RowId, Result<Contact, StoreError>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare("SELECT id, data FROM contact ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let row_id: RowId = row.get(0)?;
-        each(row_id, pack::unpack(row_id.contact(), blob(row, 1)?)?)?;
+        each(row_id, pack::unpack(row_id.contact(), blob(row, 1)?))?;
     }
     Ok(())
 }

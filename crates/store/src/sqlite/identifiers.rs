@@ -263,7 +263,22 @@ impl Identifiers {
         self.made_anew.store(true, Ordering::Relaxed);
         *index = Index::default();
         let mut rebuilding = segments::Rebuilding::begin(tx)?;
+        let mut unreadable = 0_u64;
         contacts::each(tx, |row, contact| {
+            let contact = match contact {
+                Ok(contact) => contact,
+                // One that is damaged must not keep all others from being found.
+                Err(StoreError::Damaged(reason)) => {
+                    unreadable += 1;
+                    tracing::warn!(
+                        workspace = row.workspace().0,
+                        reason,
+                        "a contact is left out of the index of identifiers"
+                    );
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
             for identifier in contact.identifiers_in_place() {
                 let hash = self.hash(row.workspace(), &identifier);
                 let entry = Entry { hash, row };
@@ -273,6 +288,12 @@ impl Identifiers {
             Ok(())
         })?;
         index.end = Some(rebuilding.finish()?);
+        if unreadable > 0 {
+            tracing::error!(
+                contacts = unreadable,
+                "contacts cannot be read and are not found by their identifiers; `rollbook doctor` lists them"
+            );
+        }
         Ok(())
     }
 
@@ -293,6 +314,17 @@ impl Identifiers {
 
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is wrong with the index on disk, if anything is.
+pub(super) fn what_is_wrong(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let end = segments::end(connection)?;
+    match segments::read(connection, End::default(), end, |_| {}) {
+        // One that was never written is made by whoever writes first.
+        Ok(()) | Err(Unread::Missing) => Ok(None),
+        Err(Unread::Damaged(reason)) => Ok(Some(reason)),
+        Err(Unread::Store(error)) => Err(error),
     }
 }
 

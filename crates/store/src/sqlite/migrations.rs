@@ -52,6 +52,18 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes a file as an older version made it.
+#[cfg(test)]
+pub(super) fn migrate_to(connection: &mut Connection, version: u32) -> Result<(), StoreError> {
+    let tx = connection.transaction()?;
+    for migration in MIGRATIONS.iter().take(version as usize) {
+        tx.execute_batch(migration)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", version)?;
+    Ok(tx.commit()?)
+}
+
 /// How many migrations the file has seen; an error if it is not ours or made by a newer program.
 fn check(tx: &Transaction<'_>) -> Result<u32, StoreError> {
     let pragma = |name| tx.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
@@ -69,8 +81,19 @@ fn check(tx: &Transaction<'_>) -> Result<u32, StoreError> {
     Ok(found)
 }
 
+/// How many migrations the file has seen, without changing it; an error if it is not ours.
+pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
+    let tx = connection.unchecked_transaction()?;
+    let found = match check(&tx) {
+        Err(StoreError::Newer { found, .. }) => found,
+        found => found?,
+    };
+    tx.finish()?;
+    Ok(found)
+}
+
 /// The version of a file that has seen every migration.
-fn known() -> u32 {
+pub(super) fn known() -> u32 {
     u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
 }
 

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -41,6 +42,17 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(super) struct Writer {
     jobs: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
+    load: Arc<WriterLoad>,
+}
+
+/// What the writer did so far, and what waits for it.
+#[derive(Debug, Default)]
+pub(super) struct WriterLoad {
+    /// Jobs that were handed in and are not answered.
+    pub(super) waiting: AtomicU64,
+    /// Transactions that ended, and the microseconds that they took.
+    pub(super) transactions: AtomicU64,
+    pub(super) micros: AtomicU64,
 }
 
 /// A write transaction with what is known of the workspaces it has met.
@@ -77,6 +89,8 @@ impl Writer {
     ) -> Result<Writer, StoreError> {
         let checkpoints = Checkpoints::start(path, &mut connection)?;
         let (jobs, waiting) = channel();
+        let load = Arc::new(WriterLoad::default());
+        let told = Arc::clone(&load);
         let thread = std::thread::Builder::new()
             .name("rollbook-writer".to_owned())
             .spawn(move || {
@@ -87,6 +101,7 @@ impl Writer {
                     waiting: HashMap::new(),
                     working: Duration::ZERO,
                     released: Instant::now(),
+                    load: told,
                 }
                 .run(&waiting);
             })
@@ -97,7 +112,13 @@ impl Writer {
         Ok(Writer {
             jobs: Some(jobs),
             thread: Some(thread),
+            load,
         })
+    }
+
+    /// What it did, and what waits for it.
+    pub(super) fn load(&self) -> &WriterLoad {
+        &self.load
     }
 
     /// Does some work in the next group and answers when it is on disk. The work may be done more than once, only the
@@ -133,6 +154,7 @@ impl Writer {
             work,
             value: None,
             reply,
+            _waiting: Waiting::begin(&self.load),
         };
         self.jobs
             .as_ref()
@@ -156,6 +178,23 @@ struct Call<T, F> {
     work: F,
     value: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
+    _waiting: Waiting,
+}
+
+/// Counts as waiting until it is dropped.
+struct Waiting(Arc<WriterLoad>);
+
+impl Waiting {
+    fn begin(load: &Arc<WriterLoad>) -> Waiting {
+        load.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(Arc::clone(load))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl<T, F> Job for Call<T, F>
@@ -186,6 +225,7 @@ struct WriterThread {
     working: Duration,
     /// When the last transaction ended.
     released: Instant,
+    load: Arc<WriterLoad>,
 }
 
 impl WriterThread {
@@ -302,7 +342,11 @@ impl WriterThread {
             self.identifiers.take_back();
         }
         self.released = Instant::now();
-        self.working += self.released - start;
+        let took = self.released - start;
+        self.working += took;
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.load.transactions.fetch_add(1, Ordering::Relaxed);
+        self.load.micros.fetch_add(micros, Ordering::Relaxed);
         outcome
     }
 

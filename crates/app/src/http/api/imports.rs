@@ -546,7 +546,9 @@ pub(crate) async fn events(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let import = get(&api, &caller, &id).await?;
-    let events = Sse::new(progress(api, import)).keep_alive(KeepAlive::default());
+    let stopped = api.app.stopping.clone().begun();
+    let events =
+        Sse::new(progress(api, import).take_until(stopped)).keep_alive(KeepAlive::default());
     Ok(events.into_response())
 }
 

@@ -382,3 +382,27 @@ fn memory_stays_below_forty_bytes_an_identifier() {
         }
     }
 }
+
+#[test]
+fn a_contact_that_cannot_be_read_is_left_out_when_the_index_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Process::start(&folder);
+    desk.store(HOTEL, 1, &["+491711"]);
+    desk.store(HOTEL, 2, &["+491712"]);
+    desk.store(HOTEL, 3, &["+491713"]);
+    desk.connection
+        .execute_batch(
+            "UPDATE contact SET data = x'ff' WHERE id & 0xff = 2;
+             UPDATE installation SET identifier_seq = -1;",
+        )
+        .unwrap();
+    let mut next = Process::start(&folder);
+    let phone = |number: &str| {
+        let mut contact = Contact::new(ContactId(1));
+        contact.set(FieldId::PHONE, Some(Value::Many([number.into()].into())));
+        contact.identifiers().next().unwrap()
+    };
+    assert_eq!(next.find(HOTEL, &phone("+491711")), [1]);
+    assert_eq!(next.find(HOTEL, &phone("+491712")), [0; 0]);
+    assert_eq!(next.find(HOTEL, &phone("+491713")), [3]);
+}

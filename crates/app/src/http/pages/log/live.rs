@@ -84,6 +84,7 @@ pub(in crate::http::pages) async fn get(
     let sources = app.store.sources(person.workspace.id).await?;
     let view = query.read(&sources, &person.zone, person.sight());
     let seen = view.after.unwrap_or(0);
+    let stopped = app.stopping.clone().begun();
     let watch = Watch {
         app,
         person,
@@ -100,7 +101,7 @@ pub(in crate::http::pages) async fn get(
         let update = watch.next().await?;
         Some((Ok(update), watch))
     });
-    Ok(Sse::new(updates.fuse()).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(updates.fuse().take_until(stopped)).keep_alive(KeepAlive::default()))
 }
 
 impl Watch {

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::clock;
 use crate::imports::replay::origin::Readers;
 use crate::imports::replay::{ReplayError, policy};
-use crate::imports::run::{Ended, Heartbeat, batch_size, source_of};
+use crate::imports::run::{Ended, Heartbeat, batch_size, commit, source_of};
 
 /// Attempts that are read with their payloads at a time.
 const READ: u32 = if cfg!(test) { 2 } else { 500 };
@@ -63,8 +63,8 @@ pub(in crate::imports) async fn run(
                 .await?;
             return Ok(Ended::AtTheEnd);
         }
-        if alive.asked_to_stop() {
-            return Ok(Ended::Cancelled);
+        if let Some(ended) = alive.told_to_end() {
+            return Ok(ended);
         }
         let batch = Batch {
             workspace: import.workspace,
@@ -80,7 +80,7 @@ pub(in crate::imports) async fn run(
             cursor,
             expected: Vec::new(),
         };
-        cursor += app.store.commit_import_batch(batch, step).await?.records;
+        cursor += commit(app, import.kind, batch, step).await?;
     }
 }
 
