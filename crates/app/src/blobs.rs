@@ -157,13 +157,6 @@ impl Blobs {
     }
 
     /// Deletes the file with this content, if it is kept. Imports of other uploads of it lose theirs, too.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "retention deletes files that were kept for long enough"
-        )
-    )]
     pub(crate) async fn delete(&self, hash: &Hash) -> Result<(), BlobError> {
         match &self.bucket {
             Some(bucket) => bucket.delete(hash).await,

@@ -3,8 +3,10 @@
 //!
 //! Data goes to standard output, talk to standard error.
 
+mod backup;
 mod contacts;
 mod demo;
+mod doctor;
 mod field;
 mod import;
 mod imports;
@@ -91,6 +93,9 @@ enum Command {
     Normalize(normalize::Normalize),
     Read(read::Read),
     Migrate(migrate::Migrate),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Doctor(doctor::Doctor),
     Openapi(openapi::Openapi),
     Demo(demo::Demo),
 }
@@ -104,6 +109,8 @@ enum Done {
     WithFailedRows,
     /// It was stopped before its end.
     Stopped,
+    /// Something that was looked at is broken.
+    Unwell,
 }
 
 /// What the person can only mend on the command line: exit code 2.
@@ -117,7 +124,7 @@ pub(crate) fn main() -> ExitCode {
     match run(cli) {
         Ok(Done::Fully) => ExitCode::SUCCESS,
         Ok(Done::WithFailedRows) => ExitCode::from(3),
-        Ok(Done::Stopped) => ExitCode::from(1),
+        Ok(Done::Stopped | Done::Unwell) => ExitCode::from(1),
         // Whoever read our output has read enough: `rollbook log | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -181,7 +188,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<Done> {
     }
     let tells = !matches!(
         command,
-        Command::Serve(_) | Command::Demo(_) | Command::Migrate(_)
+        Command::Serve(_) | Command::Demo(_) | Command::Migrate(_) | Command::Restore(_)
     );
     let done = carry_out(command, config).await;
     // Somebody may have meant another one.
@@ -199,6 +206,8 @@ fn begins(command: &Command) -> bool {
         Command::Serve(_)
             | Command::Demo(_)
             | Command::Migrate(_)
+            | Command::Restore(_)
+            | Command::Doctor(_)
             | Command::Import(_)
             | Command::Source(source::Sources::Add { .. })
             | Command::Key(key::Keys::Create { .. })
@@ -227,6 +236,9 @@ async fn carry_out(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Field(command) => command.run(config).await,
         Command::Workspace(command) => command.run(config).await,
         Command::Migrate(command) => command.run(config).await,
+        Command::Backup(command) => command.run(config).await,
+        Command::Restore(command) => command.run(config).await,
+        Command::Doctor(command) => command.run(config).await,
         Command::Demo(command) => command.run(config).await,
         Command::Normalize(command) => command.run(),
         Command::Read(command) => command.run(&config),

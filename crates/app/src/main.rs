@@ -3,12 +3,14 @@
 mod access;
 mod app;
 mod audit;
+mod backup;
 mod blobs;
 mod cli;
 mod clock;
 mod config;
 mod contact_export;
 mod disk;
+mod doctor;
 mod door;
 mod export;
 mod http;

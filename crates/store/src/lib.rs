@@ -110,6 +110,13 @@ pub async fn inspect(path: PathBuf, thorough: bool) -> Result<upkeep::Inspection
     looking.await.map_err(|_| StoreError::Closed)?
 }
 
+/// Copies a database, as it is at one moment, into a file that is not there yet; others read and write on meanwhile. It
+/// is not migrated.
+pub async fn copy(from: PathBuf, to: PathBuf) -> Result<(), StoreError> {
+    let copying = tokio::task::spawn_blocking(move || sqlite::copy(&from, &to));
+    copying.await.map_err(|_| StoreError::Closed)?
+}
+
 /// Puts one file of a database in the place of another. Refused with [`StoreError::Busy`] while any process has the
 /// other one open; that one is gone afterwards.
 pub async fn replace(new: PathBuf, old: PathBuf) -> Result<(), StoreError> {

@@ -45,7 +45,7 @@ pub use log::speed::log_speed;
 use identifiers::Identifiers;
 use readers::Readers;
 use receiving::Receiving;
-pub(crate) use upkeep::{inspect, replace};
+pub(crate) use upkeep::{copy, inspect, replace};
 use writer::Writer;
 
 /// How long to sleep before looking again whether the file is free, and how often to look: about a minute in all.

@@ -1,7 +1,5 @@
 //! What operators need to know of a store, and copies of it.
 
-use std::path::PathBuf;
-
 use async_trait::async_trait;
 use rollbook_engine::contact::ContactId;
 
@@ -97,8 +95,4 @@ pub trait Upkeep {
     /// Makes sure that reading works and that the schema is still the one that this program knows: a newer program may
     /// have migrated it meanwhile.
     async fn check(&self) -> Result<(), StoreError>;
-
-    /// Copies the whole store, as it is at one moment, into a file that is not there yet; others read and write on
-    /// meanwhile.
-    async fn copy_to(&self, file: PathBuf) -> Result<(), StoreError>;
 }

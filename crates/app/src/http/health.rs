@@ -32,9 +32,9 @@ const FORWARDED: [&str; 5] = [
     "x-real-ip",
 ];
 
-/// Whether the service is able to work, as far as that is not asked anew each time.
+/// When the place of uploaded files was well last: it is not asked anew each time.
 #[derive(Debug, Default)]
-pub(crate) struct Readiness(Mutex<Option<(Instant, bool)>>);
+pub(crate) struct Readiness(Mutex<Option<Instant>>);
 
 /// The addresses that are on the site itself.
 pub(super) fn router() -> Router<App> {
@@ -109,10 +109,8 @@ async fn database_trouble(app: &App) -> Option<&'static str> {
 async fn files_trouble(app: &App) -> Option<&'static str> {
     const TROUBLE: &str = "the place of uploaded files cannot be used";
     let known = *lock(&app.readiness.0);
-    if let Some((at, well)) = known
-        && at.elapsed() < BELIEVED
-    {
-        return (!well).then_some(TROUBLE);
+    if known.is_some_and(|at| at.elapsed() < BELIEVED) {
+        return None;
     }
     let well = match tokio::time::timeout(PATIENCE, app.blobs.answers()).await {
         Ok(Ok(())) => true,
@@ -125,13 +123,11 @@ async fn files_trouble(app: &App) -> Option<&'static str> {
             false
         }
     };
-    *lock(&app.readiness.0) = Some((Instant::now(), well));
+    *lock(&app.readiness.0) = well.then(Instant::now);
     (!well).then_some(TROUBLE)
 }
 
-fn lock(
-    readiness: &Mutex<Option<(Instant, bool)>>,
-) -> std::sync::MutexGuard<'_, Option<(Instant, bool)>> {
+fn lock(readiness: &Mutex<Option<Instant>>) -> std::sync::MutexGuard<'_, Option<Instant>> {
     readiness.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -66,12 +66,68 @@ async fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), NotTaken> 
     })
 }
 
+/// Tries the place without handing anything in: a folder takes a file, a server a connection and the sign-in.
+pub(crate) async fn try_place(way: &Way) -> Result<(), NotTaken> {
+    match way {
+        Way::Folder(folder) => {
+            let trying = async {
+                tokio::fs::create_dir_all(folder).await?;
+                let folder = folder.clone();
+                tokio::task::spawn_blocking(move || {
+                    tempfile::NamedTempFile::new_in(folder)?.close()
+                })
+                .await?
+            };
+            trying.await.map_err(|error| NotTaken {
+                for_good: false,
+                why: format!("`{}` cannot be written: {error}", folder.display()),
+            })
+        }
+        Way::Smtp(server) => {
+            let mut connection = connect(server).await?;
+            let _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
+            Ok(())
+        }
+    }
+}
+
 async fn send(
     server: &SmtpServer,
     from: &Mailbox,
     to: &Mailbox,
     bytes: &[u8],
 ) -> Result<(), NotTaken> {
+    let place = format!("{}:{}", server.host, server.port);
+    let mut connection = connect(server).await?;
+    let envelope =
+        Envelope::new(Some(from.email.clone()), vec![to.email.clone()]).map_err(|error| {
+            NotTaken {
+                for_good: true,
+                why: error.to_string(),
+            }
+        })?;
+    let sending = tokio::time::timeout(HAND_IN, connection.send(&envelope, bytes));
+    match sending.await {
+        Ok(Ok(_)) => {
+            let _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
+            Ok(())
+        }
+        Ok(Err(error)) => Err(NotTaken {
+            for_good: error.is_permanent(),
+            why: format!("{place} did not take it: {}", told(&error)),
+        }),
+        Err(_) => Err(NotTaken {
+            for_good: false,
+            why: format!(
+                "{place} did not take it within {} seconds",
+                HAND_IN.as_secs()
+            ),
+        }),
+    }
+}
+
+/// A connection to a mail server that is secured and signed in as the settings say.
+async fn connect(server: &SmtpServer) -> Result<AsyncSmtpConnection, NotTaken> {
     let place = format!("{}:{}", server.host, server.port);
     let tls = || {
         TlsParameters::new_rustls(server.host.clone()).map_err(|error| NotTaken {
@@ -102,31 +158,7 @@ async fn send(
         let signing_in = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
         step(&format!("{place} refused the sign-in"), STEP, signing_in).await?;
     }
-    let envelope =
-        Envelope::new(Some(from.email.clone()), vec![to.email.clone()]).map_err(|error| {
-            NotTaken {
-                for_good: true,
-                why: error.to_string(),
-            }
-        })?;
-    let sending = tokio::time::timeout(HAND_IN, connection.send(&envelope, bytes));
-    match sending.await {
-        Ok(Ok(_)) => {
-            let _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
-            Ok(())
-        }
-        Ok(Err(error)) => Err(NotTaken {
-            for_good: error.is_permanent(),
-            why: format!("{place} did not take it: {}", told(&error)),
-        }),
-        Err(_) => Err(NotTaken {
-            for_good: false,
-            why: format!(
-                "{place} did not take it within {} seconds",
-                HAND_IN.as_secs()
-            ),
-        }),
-    }
+    Ok(connection)
 }
 
 /// One step before the mail itself: whatever is wrong there is wrong with the settings or the server, not the mail.

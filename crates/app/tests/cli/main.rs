@@ -5,8 +5,10 @@
     reason = "a helper of a test stops where its world is not as it should be"
 )]
 
+mod backup;
 mod contacts;
 mod demo;
+mod doctor;
 mod failed_rows;
 mod formats;
 mod history;

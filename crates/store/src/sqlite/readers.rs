@@ -49,11 +49,6 @@ impl Readers {
         }
     }
 
-    /// The file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// What they do.
     pub(super) fn reading(&self) -> Reading {
         Reading {

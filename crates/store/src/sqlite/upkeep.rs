@@ -1,6 +1,6 @@
 //! Looking after the file: what waits, whether it is whole, copies of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -58,12 +58,6 @@ impl Upkeep for Sqlite {
             })
             .await
     }
-
-    async fn copy_to(&self, file: PathBuf) -> Result<(), StoreError> {
-        let from = self.readers.path().to_owned();
-        let copying = tokio::task::spawn_blocking(move || copy(&from, &file));
-        copying.await.map_err(|_| StoreError::Closed)?
-    }
 }
 
 fn queues(connection: &Connection, now: Timestamp) -> Result<Queues, StoreError> {
@@ -101,8 +95,8 @@ fn queues(connection: &Connection, now: Timestamp) -> Result<Queues, StoreError>
     Ok(queues)
 }
 
-/// Copies all pages in one read transaction, so that writers are not held up and the copy never has to begin again.
-fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// See [`crate::copy`]. It copies all pages in one read transaction, so that writers are not held up and the copy never has to begin again.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let source = connect_reader(from)?;
     let mut target = Connection::open(to).map_err(|error| named(to, error.into()))?;
     let copying = Backup::new(&source, &mut target)?;
@@ -302,6 +296,12 @@ mod tests {
         );
         assert_eq!((found.damage, found.counts), (vec![], Counts::default()));
         assert_eq!(inspect(&path, false).unwrap().version, 1);
+        // A copy of it is as old, and becomes one of this version when it is opened.
+        let copied = folder.path().join("copy.db");
+        copy(&path, &copied).unwrap();
+        assert_eq!(inspect(&copied, true).unwrap().version, 1);
+        drop(Sqlite::open(&copied).unwrap());
+        assert_eq!(inspect(&copied, true).unwrap().version, migrations::known());
     }
 
     #[test]
