@@ -94,7 +94,8 @@ impl Api {
 
     /// The sources of the caller's workspace.
     pub(crate) async fn sources(&self, caller: &Caller) -> Result<Arc<SourceList>, StoreError> {
-        self.directory.sources(&self.app, caller.workspace()).await
+        let (workspace, own) = (caller.workspace(), caller.source());
+        self.directory.sources(&self.app, workspace, own).await
     }
 }
 

@@ -180,11 +180,13 @@ impl Directory {
         Ok(Some(Caller { key, ip: None }))
     }
 
-    /// The sources of a workspace.
+    /// The sources of a workspace, with the one that a key belongs to: it may have been added just now, by another
+    /// process.
     pub(crate) async fn sources(
         &self,
         app: &App,
         workspace: WorkspaceId,
+        own: Option<SourceId>,
     ) -> Result<Arc<SourceList>, StoreError> {
         let now = Instant::now();
         let known = self
@@ -193,6 +195,7 @@ impl Directory {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&workspace)
             .filter(|(since, _)| now.duration_since(*since) < FRESH)
+            .filter(|(_, sources)| own.is_none_or(|own| sources.by_id(own).is_some()))
             .map(|(_, sources)| Arc::clone(sources));
         if let Some(sources) = known {
             return Ok(sources);

@@ -20,7 +20,7 @@ const BAD: u64 = 97;
 #[test]
 fn an_import_of_every_format_goes_on_by_itself_after_a_kill() {
     let place = Place::new();
-    place.run(&["source", "list"]); // Makes the workspace.
+    place.run(&["migrate"]);
     let api = Api::of(&place);
     let mut server = place.serve();
     let mut cursors = Vec::new();

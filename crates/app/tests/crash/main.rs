@@ -16,4 +16,5 @@ mod model;
 mod process;
 mod review;
 mod stop;
+mod undo;
 mod upload;

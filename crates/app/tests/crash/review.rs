@@ -15,7 +15,7 @@ const STEP: u64 = 1_000;
 #[test]
 fn edits_hold_through_a_kill() {
     let place = Place::new();
-    place.run(&["source", "list"]); // Makes the workspace.
+    place.run(&["migrate"]);
     let lines: Vec<String> = (1..=ROWS)
         .map(|row| format!("N{row},e{row}@example.com"))
         .collect();

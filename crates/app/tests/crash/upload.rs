@@ -18,7 +18,7 @@ const ROWS: u64 = 20_000;
 #[test]
 fn an_upload_goes_on_by_itself_when_its_server_was_killed() {
     let place = Place::new();
-    place.run(&["source", "list"]); // Makes the workspace.
+    place.run(&["migrate"]);
     let api = Api::of(&place);
     let mut kills = Kills::share(20, 2);
     let mut checked = Checked::new();

@@ -139,3 +139,17 @@ fn a_source_paused_by_another_process_refuses_within_a_second() {
     });
     assert!(paused.elapsed() < Duration::from_millis(1500));
 }
+
+#[test]
+fn a_source_that_another_process_added_just_now_takes_records() {
+    let server = Server::start();
+    let first = server.source("first");
+    let record = json!({"email": "anna@example.com"});
+    // The sources are remembered for a moment from here on.
+    assert_eq!(first.deliver("first", &record).status, 201);
+    server.rollbook(&["source", "add", "second"]);
+    let key = server.rollbook(&["key", "create", "--source", "second"]);
+    let second = server.caller(Some(&key));
+    let delivered = second.deliver("second", &record);
+    assert_eq!(delivered.status, 200, "{delivered:?}");
+}

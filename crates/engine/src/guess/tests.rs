@@ -30,7 +30,7 @@ fn headers_are_understood_in_many_languages_and_decorations() {
     for (field, names) in [
         (
             "external_id",
-            "ID|Id|Guest ID|guestId|Customer No|Customer No.|Customer #|Kundennr.|Kundennummer|Kunden-Nr.|Gast-ID\
+            "ID|Id|Guest ID|guestId|Customer No|Customer No.|Customer #|Kundennr.|Kundennummer|Kunden-Nr.|Kd-Nr|KdNr.|Gast-ID\
              |Patient ID|patient_number|Member number|external_id|External ID|Numéro client|N° client\
              |Número de cliente|ID do cliente|Código de cliente|Codice cliente|Klantnummer|Client code",
         ),

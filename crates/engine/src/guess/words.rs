@@ -100,7 +100,7 @@ enum Sense {
 #[rustfmt::skip] // A table.
 const PHRASES: &[(Sense, &str)] = &[
     (Sense::Head(Head::ExternalId), "external id, ext id, externe id, id externe, id externo, identifiant externe, \
-        kundennummer, kundennr, kundenid, gastnummer, gastnr, gastid, patientennummer, patientennr, patientenid, \
+        kundennummer, kundennr, kundenid, kdnr, gastnummer, gastnr, gastid, patientennummer, patientennr, patientenid, \
         mitgliedsnummer, mitgliedsnr, kontaktid, user id, person id, mrn, klantnummer, klantnr, klantcode, \
         patientnummer, lidnummer"),
     (Sense::Head(Head::Id), "id, uid, uuid, guid, identifier, identifiant, identificador, identificativo, kennung"),
@@ -198,7 +198,7 @@ const PHRASES: &[(Sense, &str)] = &[
         secundaria, alternativo, secondario"),
     (Sense::Place(Place::Other), "other, andere, anderes, weitere, sonstige, autre, otro, otra, outro, outra, altro, \
         overige, car, auto, billing, shipping, delivery, rechnung, lieferung, facturation, livraison, facturacion"),
-    (Sense::Person, "guest, customer, client, contact, patient, member, gast, gastes, kunde, \
+    (Sense::Person, "guest, customer, client, contact, patient, member, gast, gastes, kunde, kd, \
         kunden, kundin, mitglied, patienten, patientin, kontakt, invite, hote, adherent, membre, huesped, cliente, \
         contacto, paciente, miembro, socio, hospede, contato, membro, ospite, contatto, paziente, klant, lid"),
     (Sense::Filler, "value, values, valor, wert, valeur, the, of, your, my, ihre, ihr, deine, dein, votre, su, seu, sua, \
