@@ -11,6 +11,7 @@ use rollbook_store::{StoreError, Timestamp};
 
 use crate::app::App;
 use crate::config::Config;
+use crate::http::pages::show::counted;
 use crate::mail::deliver;
 use crate::wire::rfc3339;
 use crate::{clock, disk};
@@ -217,11 +218,11 @@ async fn database(findings: &mut Findings, config: &Config, thorough: bool) -> O
         findings.well(
             name,
             format!(
-                "`{}` is whole: {} contacts, {} attempts, {} imports, schema version {}",
+                "`{}` is whole: {}, {}, {}, schema version {}",
                 path.display(),
-                found.counts.contacts,
-                found.counts.attempts,
-                found.counts.imports,
+                counted(found.counts.contacts, "contact", "contacts"),
+                counted(found.counts.attempts, "attempt", "attempts"),
+                counted(found.counts.imports, "import", "imports"),
                 found.version
             ),
         );
@@ -333,20 +334,12 @@ async fn waiting(findings: &mut Findings, app: &App) -> Result<(), StoreError> {
             ),
         );
     } else {
-        findings.well("outbox", format!("{} mails wait", queues.mails_waiting));
+        findings.well(
+            "outbox",
+            format!("{} to send", counted(queues.mails_waiting, "mail", "mails")),
+        );
     }
     Ok(())
-}
-
-/// Bytes as people read them.
-fn shown(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    let (mut value, mut unit) = (bytes / 1024, 0);
-    while value >= 10_240 && unit + 1 < UNITS.len() {
-        value /= 1024;
-        unit += 1;
-    }
-    format!("{value} {}", UNITS[unit])
 }
 
 /// The database's file and what is beside it.
@@ -381,11 +374,5 @@ mod tests {
             clock_against(&mut findings, Some(Timestamp(now + ahead)));
             assert_eq!(findings.worst(), state, "{ahead}");
         }
-    }
-
-    #[test]
-    fn bytes_are_short() {
-        assert_eq!(shown(5 << 20), "5120 KiB");
-        assert_eq!(shown(50 << 30), "50 GiB");
     }
 }

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::backup::{self, Manifest};
 use crate::clock;
 use crate::config::Config;
+use crate::http::pages::show::{bytes, counted};
 
 /// Copy everything into one archive, while Rollbook runs
 ///
@@ -63,9 +64,10 @@ impl Backup {
         let manifest = backup::make(&config, &self.file, self.force).await?;
         let size = std::fs::metadata(&self.file)?.len();
         say(&format!(
-            "`{}` holds {} in {size} bytes, and was checked",
+            "`{}` holds {} in {}, and was checked",
             self.file.display(),
-            told(&manifest)
+            told(&manifest),
+            bytes(size)
         ));
         if let Some(bucket) = &manifest.bucket {
             say(&format!(
@@ -116,10 +118,10 @@ impl Restore {
 
 fn told(manifest: &Manifest) -> String {
     format!(
-        "{} contacts, {} attempts and {} uploaded files",
-        manifest.counts.contacts,
-        manifest.counts.attempts,
-        manifest.files()
+        "{}, {} and {}",
+        counted(manifest.counts.contacts, "contact", "contacts"),
+        counted(manifest.counts.attempts, "attempt", "attempts"),
+        counted(manifest.files() as u64, "uploaded file", "uploaded files")
     )
 }
 

@@ -8,10 +8,11 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{Findings, database_bytes, shown};
+use super::{Findings, database_bytes};
 use crate::blobs::{BlobError, Blobs, Hash};
 use crate::config::Config;
 use crate::disk;
+use crate::http::pages::show::bytes;
 
 /// With less room than this, writing ends soon.
 const TOO_LITTLE: u64 = 200 << 20;
@@ -41,7 +42,7 @@ pub(super) fn room(findings: &mut Findings, config: &Config) {
             );
             continue;
         };
-        let mut text = format!("{} free for {what}", shown(free));
+        let mut text = format!("{} free for {what}", bytes(free));
         if free < TOO_LITTLE {
             let _ = write!(text, "; make room now, or nothing can be written soon");
             findings.fail("disk", text);
@@ -49,7 +50,7 @@ pub(super) fn room(findings: &mut Findings, config: &Config) {
             let _ = write!(
                 text,
                 "; make room: backups and large imports need as much as the database has, {}",
-                shown(database)
+                bytes(database)
             );
             findings.warn("disk", text);
         } else {

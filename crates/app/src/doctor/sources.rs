@@ -2,14 +2,15 @@
 
 use rollbook_engine::policy::Mode;
 use rollbook_store::log::LogFilter;
+use rollbook_store::notifications::Silence;
 use rollbook_store::sources::{ApiKey, Source};
-use rollbook_store::workspaces::Workspace;
 use rollbook_store::{StoreError, Timestamp};
 
 use super::Findings;
 use crate::app::App;
 use crate::clock;
 use crate::imports::receive;
+use crate::jobs::digest;
 use crate::wire::rfc3339;
 
 /// What counts as lately: seven days.
@@ -22,6 +23,7 @@ pub(super) async fn look(findings: &mut Findings, app: &App) -> Result<(), Store
     let workspaces = app.store.workspaces().await?;
     for workspace in &workspaces {
         let keys = app.store.keys(workspace.id).await?;
+        let told = app.store.notification_settings(workspace.id).await?;
         for source in app.store.sources(workspace.id).await? {
             // The sources of a name that several workspaces have must be told apart.
             let name = if workspaces.len() > 1 {
@@ -32,7 +34,8 @@ pub(super) async fn look(findings: &mut Findings, app: &App) -> Result<(), Store
             } else {
                 format!("source {}", source.settings.name)
             };
-            look_at(findings, app, workspace, &source, &keys, &name).await?;
+            let silence = told.source(source.id).silence;
+            look_at(findings, app, &source, silence, &keys, &name).await?;
         }
     }
     Ok(())
@@ -41,8 +44,8 @@ pub(super) async fn look(findings: &mut Findings, app: &App) -> Result<(), Store
 async fn look_at(
     findings: &mut Findings,
     app: &App,
-    workspace: &Workspace,
     source: &Source,
+    silence: Silence,
     keys: &[ApiKey],
     name: &str,
 ) -> Result<(), StoreError> {
@@ -82,7 +85,7 @@ async fn look_at(
         source: Some(source.id),
         ..LogFilter::default()
     };
-    let counts = app.store.summary(workspace.id, filter, 0).await?.counts;
+    let counts = app.store.summary(source.workspace, filter, 0).await?.counts;
     let all = counts.all();
     let text = format!(
         "received last at {}; of {all} records in seven days {} failed and {} had warnings",
@@ -90,7 +93,12 @@ async fn look_at(
         counts.failure,
         counts.warning
     );
-    if all > 0 && counts.failure * 100 >= all * MANY {
+    if delivers && digest::is_silent(app, source, silence, last, now).await? {
+        findings.warn(
+            name,
+            format!("{text}; it has been silent for longer than it usually is, so look whether it still sends"),
+        );
+    } else if all > 0 && counts.failure * 100 >= all * MANY {
         findings.warn(
             name,
             format!(

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use rollbook_store::log::{LogFilter, ResultCounts};
-use rollbook_store::notifications::{Frequency, Jump, NotificationSettings};
+use rollbook_store::notifications::{Frequency, Jump, NotificationSettings, Silence};
 use rollbook_store::outbox::NewMail;
 use rollbook_store::sources::Source;
 use rollbook_store::workspaces::Workspace;
@@ -216,25 +216,15 @@ async fn alerts(
     }
     told.looked_at = now.0;
     let mut mails = Vec::new();
-    if silent {
-        // The last delivery is in the last hour of the week.
-        let week = filter(source, last.0 + 1 - watch::LEARNED_FROM, last.0 + 1);
-        let summary = app
-            .store
-            .summary(source.workspace, week, watch::HOURS)
-            .await?;
-        let hours: Vec<u64> = summary.histogram.iter().map(ResultCounts::all).collect();
-        let patience = watch::patience(own.silence, &hours);
-        if patience.is_some_and(|patience| now.0 - last.0 > patience) {
-            told.silent_since = Some(last.0);
-            mails.extend(alert::of_silence(
-                settings,
-                source.workspace,
-                source,
-                last,
-                now,
-            )?);
-        }
+    if silent && is_silent(app, source, own.silence, last, now).await? {
+        told.silent_since = Some(last.0);
+        mails.extend(alert::of_silence(
+            settings,
+            source.workspace,
+            source,
+            last,
+            now,
+        )?);
     }
     if failing {
         let begun = now.0 - HOUR;
@@ -264,6 +254,28 @@ async fn alerts(
         }
     }
     Ok(mails)
+}
+
+/// Whether a source has been silent for longer than it usually is.
+pub(crate) async fn is_silent(
+    app: &App,
+    source: &Source,
+    silence: Silence,
+    last: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if !watch::may_be_silent(silence, last, now) {
+        return Ok(false);
+    }
+    // The last delivery is in the last hour of the week.
+    let week = filter(source, last.0 + 1 - watch::LEARNED_FROM, last.0 + 1);
+    let summary = app
+        .store
+        .summary(source.workspace, week, watch::HOURS)
+        .await?;
+    let hours: Vec<u64> = summary.histogram.iter().map(ResultCounts::all).collect();
+    let patience = watch::patience(silence, &hours);
+    Ok(patience.is_some_and(|patience| now.0 - last.0 > patience))
 }
 
 fn filter(source: &Source, from: i64, to: i64) -> LogFilter {

@@ -34,7 +34,7 @@ fn a_backup_brings_back_what_was_there() {
     let import = workspace.import(&["guests.csv"]);
     let made = workspace.run(&["backup", "a.tar", "--json"]).code(0);
     let made = made
-        .says(&["2 contacts, 2 attempts and 1 uploaded files"])
+        .says(&["2 contacts, 2 attempts and 1 uploaded file"])
         .json();
     assert_eq!(made["counts"]["imports"], 1);
     let before = contacts(&workspace, "rollbook.db");

@@ -53,7 +53,7 @@ fn what_is_well_is_said_and_nothing_is_changed() {
     };
     let before = files();
     let well = found(&workspace, &["--mail", "folder:mail"], 0);
-    has(&well, "database", "ok", "1 contacts, 1 attempts, 1 imports");
+    has(&well, "database", "ok", "1 contact, 1 attempt, 1 import");
     has(&well, "index", "ok", "whole");
     has(&well, "files", "ok", "written, read and deleted");
     has(&well, "mail", "ok", "folder mail takes mail");
