@@ -321,6 +321,7 @@ mod tests {
         assert_eq!((quick.unreadable, quick.counts.contacts), (0, 1));
         assert!(quick.index.unwrap().contains("missing"));
         let found = inspect(&path, true).unwrap();
+        assert_eq!(found.unreadable, 1);
         assert_eq!(found.unreadable_contacts, [(WorkspaceId(1), ContactId(7))]);
         assert_eq!(found.damage, [""; 0]);
         connection
