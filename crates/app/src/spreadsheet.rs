@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use rollbook_engine::field::text::FORMULA_STARTS;
+
 /// A cell as it may stand in a spreadsheet: what would be taken for a formula gets the text mark `'`, which an import
 /// drops again.
 pub(crate) fn neutralise(cell: &str) -> Cow<'_, str> {
     // Blanks in front would hide a formula from this check and are trimmed by every import.
     let shown = cell.trim_start();
-    if shown.starts_with(['=', '+', '-', '@']) {
+    if shown.starts_with(FORMULA_STARTS) {
         Cow::Owned(format!("'{shown}"))
     } else if cell.starts_with(['\t', '\r', '\n']) {
         Cow::Borrowed(shown)
@@ -49,6 +51,8 @@ mod tests {
             ("+49 171", "'+49 171"),
             ("-5", "'-5"),
             ("@SUM(A1)", "'@SUM(A1)"),
+            ("＝1+1", "'＝1+1"),
+            ("＠handle", "'＠handle"),
             ("\t=1", "'=1"),
             ("\tAnna", "Anna"),
             (" Anna", " Anna"),

@@ -82,10 +82,18 @@ fn find_control(text: &str, multiline: bool) -> Option<char> {
     })
 }
 
+/// What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection"); the full-width forms in some locales.
+pub const FORMULA_STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
 /// The text without the `'` that spreadsheets put before a number or formula to keep it as text.
 fn without_text_mark(text: &str) -> &str {
     match text.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit() || "=+-@".contains(c)) => rest,
+        Some(rest)
+            if rest.starts_with(|c: char| c.is_ascii_digit())
+                || rest.starts_with(FORMULA_STARTS) =>
+        {
+            rest
+        }
         _ => text,
     }
 }
@@ -115,6 +123,7 @@ mod tests {
             ("'+49", "+49"),
             ("'-1", "-1"),
             ("'@handle", "@handle"),
+            ("'＝1+1", "＝1+1"),
             ("\u{feff}'1", "1"),
             ("'t Hooft", "'t Hooft"),
             ("''1", "''1"),
