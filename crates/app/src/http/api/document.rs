@@ -11,6 +11,7 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, ServerBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::http::api::imports::ProgressJson;
 use crate::http::api::routes;
 use crate::http::error::{Kind, ProblemSchema};
 
@@ -74,6 +75,10 @@ pub(crate) fn openapi() -> OpenApi {
     components
         .schemas
         .insert(ProblemSchema::name().into_owned(), ProblemSchema::schema());
+    // What the data of an event holds.
+    components
+        .schemas
+        .insert(ProgressJson::name().into_owned(), ProgressJson::schema());
     components.add_security_scheme(
         KEY,
         SecurityScheme::Http(

@@ -292,6 +292,20 @@ pub(crate) struct ProgressJson {
     error: Option<String>,
 }
 
+/// One event of an import that is followed, as the description knows it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "events are written by axum; this is their shape")]
+pub(crate) struct ProgressEvent {
+    /// `progress`, or `end` for the last one.
+    event: String,
+    /// A Progress as JSON.
+    #[schema(
+        content_media_type = "application/json",
+        extensions(("x-content-schema" = json!({"$ref": "#/components/schemas/Progress"})))
+    )]
+    data: String,
+}
+
 impl InspectionJson {
     fn of(inspection: Inspection) -> InspectionJson {
         let columns = inspection.columns.into_iter().map(|column| ColumnJson {
@@ -538,7 +552,7 @@ pub(crate) async fn cancel(
     operation_id = "followImport",
     tag = "Imports",
     params(("id" = Uuid, Path, description = "The import's id")),
-    responses((status = 200, description = "The events; the data of each is a Progress", body = ProgressJson, content_type = "text/event-stream"), Guarded, Named),
+    responses((status = 200, description = "The events; the data of each is a Progress", body = ProgressEvent, content_type = "text/event-stream"), Guarded, Named),
 )]
 pub(crate) async fn events(
     State(api): State<Api>,
