@@ -3,12 +3,17 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test format lint doc unit release e2e bench clean rust
+.PHONY: help run test format lint doc unit release e2e deny fuzz bench clean rust
 
 BIN := target/release/rollbook
+# What the journeys drive: what the other tests were built with. `make release e2e E2E_BIN=target/release/rollbook` drives
+# the binary that is shipped.
+E2E_BIN ?= target/debug/rollbook
 VAR := var
 LISTEN ?= 127.0.0.1:8080
 BENCH ?=
+# Seconds for each fuzz target.
+FUZZ ?= 15
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +22,7 @@ run: release ## Start Rollbook with sample data on http://127.0.0.1:8080 (LISTEN
 	@mkdir -p $(VAR)
 	exec $(BIN) demo --serve --database sqlite:$(VAR)/rollbook.db --listen $(LISTEN)
 
-test: format lint doc unit release e2e ## Run every check and every test, as the CI does
+test: format lint doc unit e2e deny fuzz ## Run every check and every test, as the CI does
 
 format: rust ## Check the formatting
 	cargo fmt --all --check
@@ -39,14 +44,24 @@ unit: rust ## Run the tests of all crates and the examples in their documentatio
 release: rust ## Build the binary that is shipped: target/release/rollbook
 	cargo build --release -p rollbook --locked
 
-e2e: release ## Drive the built binary with a real browser
+e2e: rust ## Drive the binary with a real browser, a real mail server and a scanner of its API
 	@tools/need node nodejs npm
 	@tools/need npm npm
 	@tools/need chromium chromium
 	@tools/need python3 python3
-	@tools/need openssl openssl
 	@tools/python e2e/.python moto_server 'moto[s3]==5.2.5' flask flask-cors
-	cd e2e && npm ci --no-audit --no-fund && npm test
+	@tools/python e2e/.python schemathesis 'schemathesis==4.32.5'
+	case "$(E2E_BIN)" in target/debug/*) cargo build --workspace --bins --locked ;; esac
+	cd e2e && npm ci --no-audit --no-fund && ROLLBOOK_BIN="$(abspath $(E2E_BIN))" npm test
+
+deny: rust ## Check licences and origins of the dependencies
+	@tools/cargo-tool cargo-deny 0.20.2
+	target/tools/bin/cargo-deny check licenses bans sources
+
+fuzz: rust ## Let a fuzzer think of input for the readers (FUZZ=seconds for each)
+	@tools/need c++ g++
+	@tools/cargo-tool cargo-fuzz 0.13.1
+	tools/fuzz $(FUZZ) csv json vcard date phone
 
 bench: release ## Measure speed, memory and size beside their floors (BENCH="--large" for the long ones)
 	-@tools/need wrk wrk # Without it the API is loaded by a client of our own.
