@@ -22,12 +22,13 @@ export const admin = { email: 'admin@hotel.example', password: 'correct horse ba
 
 /** A Rollbook of its own: a database in a folder of its own, a server on a port of its own. */
 export class Rollbook {
-  /** `settings`: further environment variables. */
-  static async start(settings = {}) {
+  /** `settings`: further environment variables; `listen`: where, if others have to know it before. */
+  static async start(settings = {}, listen = '127.0.0.1:0') {
     if (!binary) throw new Error('no rollbook binary found; run `cargo build --release` first');
     const folder = mkdtempSync(join(tmpdir(), 'rollbook-e2e-'));
     const rollbook = new Rollbook();
     rollbook.folder = folder;
+    rollbook.listen = listen;
     rollbook.env = {
       ...process.env,
       ROLLBOOK_DATABASE: `sqlite:${join(folder, 'rollbook.db')}`,
@@ -40,7 +41,7 @@ export class Rollbook {
   }
 
   async serve() {
-    this.process = spawn(binary, ['serve', '--listen', '127.0.0.1:0'], { env: this.env, stdio: ['ignore', 'ignore', 'pipe'] });
+    this.process = spawn(binary, ['serve', '--listen', this.listen], { env: this.env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.log = [];
     const lines = createInterface({ input: this.process.stderr });
     this.url = await new Promise((resolve, reject) => {

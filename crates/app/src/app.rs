@@ -18,6 +18,7 @@ use crate::http::health::Readiness;
 use crate::imports::receive::Bindings;
 use crate::imports::review::Reviews;
 use crate::metrics::Metrics;
+use crate::secrets::Vault;
 use crate::stopping::Stopping;
 
 /// The product, open.
@@ -33,6 +34,8 @@ pub(crate) struct App {
     pub(crate) bindings: Arc<Bindings>,
     /// The reviews of imports that wait.
     pub(crate) reviews: Arc<Reviews>,
+    /// What opens stored secrets.
+    pub(crate) vault: Arc<Vault>,
     /// Who knocks how often.
     pub(crate) door: Arc<Door>,
     /// What is counted and measured.
@@ -82,6 +85,10 @@ impl App {
         let app = App {
             store,
             door: Arc::new(Door::new(&config)),
+            vault: Arc::new(Vault::new(
+                config.secret_key.as_ref(),
+                &config.old_secret_keys,
+            )),
             config: Arc::new(config),
             blobs: Arc::new(blobs),
             bindings: Arc::default(),

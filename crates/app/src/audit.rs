@@ -102,6 +102,10 @@ acts! {
     Removed = "person.removed", "Removed a person";
     /// Somebody has a new password.
     ChangedPassword = "password.changed", "Changed a password";
+    /// An account at a sign-in provider was linked to a person.
+    Linked = "sign_in.linked", "Linked a sign-in";
+    /// Such a link was taken away.
+    Unlinked = "sign_in.unlinked", "Took back a sign-in";
     /// Somebody switched the second factor on or off.
     ChangedSecondFactor = "second_factor.changed", "Changed the second factor";
 }

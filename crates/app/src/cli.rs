@@ -18,6 +18,7 @@ mod normalize;
 mod openapi;
 mod read;
 mod replay;
+mod secrets;
 mod serve;
 mod source;
 mod terminal;
@@ -84,6 +85,8 @@ enum Command {
     Key(key::Keys),
     #[command(subcommand)]
     User(user::Users),
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     #[command(subcommand)]
     Mail(mail::Mails),
     #[command(subcommand)]
@@ -232,6 +235,7 @@ async fn carry_out(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Source(command) => command.run(config).await,
         Command::Key(command) => command.run(config).await,
         Command::User(command) => command.run(config).await,
+        Command::Secrets(command) => command.run(config).await,
         Command::Mail(command) => command.run(config).await,
         Command::Field(command) => command.run(config).await,
         Command::Workspace(command) => command.run(config).await,
@@ -249,7 +253,8 @@ async fn carry_out(command: Command, config: Config) -> anyhow::Result<Done> {
 /// Starts the program's own log, and traces if they are wanted; these end with what is returned.
 fn start_log(log: &LogSettings, usual: &str) -> anyhow::Result<Option<Traces>> {
     let filter = log.filter.as_deref().unwrap_or(usual);
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+    // It tells the addresses of requests, and some of ours sign somebody in.
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{filter},tower_http::csrf=warn"))
         .map_err(|error| usage(format!("`{filter}` is not a log filter: {error}")))?;
     let log_to = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)

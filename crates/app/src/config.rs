@@ -11,11 +11,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rollbook_sources::csv::CsvLimits;
 use rollbook_sources::file::FileLimits;
+use rollbook_store::accounts::Role;
 use serde::Deserialize;
 
 use crate::door::network::Proxies;
 use crate::door::rate::Rate;
 use crate::mail::server::{MailSettings, Way};
+use crate::oidc::ProviderSettings;
+use crate::secrets::SecretKey;
 
 /// The file that is read from the working folder if no other is named.
 const DEFAULT_FILE: &str = "rollbook.toml";
@@ -45,6 +48,12 @@ pub(crate) struct Config {
     pub(crate) max_batch_bytes: usize,
     /// How many imports `serve` runs at the same time.
     pub(crate) workers: usize,
+    /// What stored secrets are sealed with.
+    pub(crate) secret_key: Option<SecretKey>,
+    /// What they were sealed with before.
+    pub(crate) old_secret_keys: Vec<SecretKey>,
+    /// The provider that people may sign in with.
+    pub(crate) oidc: Option<ProviderSettings>,
     /// The proxies that say who calls.
     pub(crate) trusted_proxies: Proxies,
     /// How many connections `serve` has at the same time.
@@ -276,6 +285,72 @@ pub(crate) struct Flags {
           value_parser = parse_workers, hide_env_values = true)]
     workers: Option<usize>,
 
+    /// What stored secrets are sealed with, from `rollbook secrets new-key`; better in the environment, for others see
+    /// command lines
+    #[arg(long, global = true, env = "ROLLBOOK_SECRET_KEY", value_name = "KEY", value_parser = Secret::parse,
+          hide_env_values = true)]
+    secret_key: Option<Secret>,
+
+    /// What they were sealed with before, with commas between the keys
+    #[arg(long, global = true, env = "ROLLBOOK_OLD_SECRET_KEYS", value_name = "KEYS", value_parser = Secret::parse,
+          hide_env_values = true)]
+    old_secret_keys: Option<Secret>,
+
+    /// The OpenID Connect provider that people may sign in with, as it calls itself: `https://login.example.com`
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_OIDC_ISSUER",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    oidc_issuer: Option<String>,
+
+    /// What the provider calls Rollbook
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_OIDC_CLIENT_ID",
+        value_name = "ID",
+        hide_env_values = true
+    )]
+    oidc_client_id: Option<String>,
+
+    /// The secret that it gave; better in the environment or the file, for others see command lines
+    #[arg(long, global = true, env = "ROLLBOOK_OIDC_CLIENT_SECRET", value_name = "SECRET", value_parser = Secret::parse,
+          hide_env_values = true)]
+    oidc_client_secret: Option<Secret>,
+
+    /// What people call the provider [default: single sign-on]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_OIDC_NAME",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
+    oidc_name: Option<String>,
+
+    /// What somebody becomes who signs in there and has no account: viewer, importer or admin [default: refused]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_OIDC_ROLE",
+        value_name = "ROLE",
+        hide_env_values = true
+    )]
+    oidc_role: Option<String>,
+
+    /// Whether calls to a sign-in provider may go into private networks, and without TLS [default: false]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_ALLOW_PRIVATE_CALLS",
+        value_name = "true|false",
+        hide_env_values = true
+    )]
+    allow_private_calls: Option<bool>,
+
     /// The proxies in front of `serve`, whose `X-Forwarded-For` says who calls: addresses or ranges with commas between
     /// [default: nobody's is believed]
     #[arg(
@@ -389,6 +464,14 @@ struct File {
     max_record_bytes: Option<Bytes>,
     max_batch_bytes: Option<Bytes>,
     workers: Option<usize>,
+    secret_key: Option<Secret>,
+    old_secret_keys: Option<Secret>,
+    oidc_issuer: Option<String>,
+    oidc_client_id: Option<String>,
+    oidc_client_secret: Option<Secret>,
+    oidc_name: Option<String>,
+    oidc_role: Option<String>,
+    allow_private_calls: Option<bool>,
     trusted_proxies: Option<Proxies>,
     max_connections: Option<usize>,
     api_rate: Option<Rate>,
@@ -458,18 +541,14 @@ impl Flags {
             None => File::default(),
         };
         let public_url = url_of("public_url", self.public_url, file.public_url)?;
-        let workers = match (self.workers, file.workers) {
-            (Some(workers), _) => workers,
-            (None, Some(workers)) => parse_workers(&workers.to_string())
-                .map_err(|error| ConfigError::Value(format!("`workers`: {error}")))?,
-            (None, None) => 2,
-        };
-        let max_connections = match (self.max_connections, file.max_connections) {
-            (Some(connections), _) => connections,
-            (None, Some(connections)) => parse_connections(&connections.to_string())
-                .map_err(|error| ConfigError::Value(format!("`max_connections`: {error}")))?,
-            (None, None) => 1024,
-        };
+        let workers = number_of("workers", self.workers, file.workers, 2, parse_workers)?;
+        let max_connections = number_of(
+            "max_connections",
+            self.max_connections,
+            file.max_connections,
+            1024,
+            parse_connections,
+        )?;
         let rate = |flag: Option<Rate>, file: Option<Rate>, default: u32| {
             flag.or(file).unwrap_or(Rate::per_minute(default))
         };
@@ -485,34 +564,32 @@ impl Flags {
             .database
             .or(file.database)
             .unwrap_or_else(|| "sqlite:rollbook.db".to_owned());
-        let (files, bucket) = match self.files.or(file.files) {
-            None => (files_beside(&database), None),
-            Some(place) => match bucket_of(&place)? {
-                None => (place.into(), None),
-                Some((name, prefix)) => {
-                    let bucket = BucketSettings {
-                        name,
-                        prefix,
-                        endpoint: self
-                            .s3_endpoint
-                            .or(file.s3_endpoint)
-                            .map(|url| parse_endpoint(&url))
-                            .transpose()?,
-                        region: self
-                            .s3_region
-                            .or(file.s3_region)
-                            .unwrap_or_else(|| "us-east-1".to_owned()),
-                        keys: bucket_keys(
-                            self.s3_access_key.or(file.s3_access_key),
-                            self.s3_secret_key.or(file.s3_secret_key),
-                        )?,
-                        cache_bytes: bytes(self.s3_cache_bytes, file.s3_cache_bytes, 1 << 30),
-                    };
-                    (files_beside(&database), Some(bucket))
-                }
+        let (files, bucket) = places(
+            &database,
+            self.files.or(file.files),
+            BucketTexts {
+                endpoint: self.s3_endpoint.or(file.s3_endpoint),
+                region: self.s3_region.or(file.s3_region),
+                access_key: self.s3_access_key.or(file.s3_access_key),
+                secret_key: self.s3_secret_key.or(file.s3_secret_key),
+                cache_bytes: bytes(self.s3_cache_bytes, file.s3_cache_bytes, 1 << 30),
             },
-        };
+        )?;
+        let oidc = provider_settings(
+            ProviderTexts {
+                issuer: self.oidc_issuer.or(file.oidc_issuer),
+                client_id: self.oidc_client_id.or(file.oidc_client_id),
+                client_secret: self.oidc_client_secret.or(file.oidc_client_secret),
+                name: self.oidc_name.or(file.oidc_name),
+                role: self.oidc_role.or(file.oidc_role),
+            },
+            self.allow_private_calls
+                .or(file.allow_private_calls)
+                .unwrap_or(false),
+            public_url.is_some(),
+        )?;
         let config = Config {
+            oidc,
             files,
             bucket,
             database,
@@ -531,6 +608,11 @@ impl Flags {
             )),
             max_batch_bytes: in_memory(bytes(self.max_batch_bytes, file.max_batch_bytes, 64 << 20)),
             workers,
+            secret_key: secret_keys("secret_key", self.secret_key.or(file.secret_key))?.pop(),
+            old_secret_keys: secret_keys(
+                "old_secret_keys",
+                self.old_secret_keys.or(file.old_secret_keys),
+            )?,
             trusted_proxies: self
                 .trusted_proxies
                 .or(file.trusted_proxies)
@@ -570,6 +652,22 @@ fn url_of(
     }
 }
 
+/// A number: a flag's was looked at already.
+fn number_of(
+    name: &str,
+    flag: Option<usize>,
+    file: Option<usize>,
+    default: usize,
+    parse: fn(&str) -> Result<usize, String>,
+) -> Result<usize, ConfigError> {
+    match (flag, file) {
+        (Some(number), _) => Ok(number),
+        (None, Some(number)) => parse(&number.to_string())
+            .map_err(|error| ConfigError::Value(format!("`{name}`: {error}"))),
+        (None, None) => Ok(default),
+    }
+}
+
 /// How long to say that the program is about to stop.
 fn drain_of(flag: Option<u64>, file: Option<u64>) -> Result<Duration, ConfigError> {
     let seconds = flag.or(file).unwrap_or(0);
@@ -577,6 +675,102 @@ fn drain_of(flag: Option<u64>, file: Option<u64>) -> Result<Duration, ConfigErro
     seconds
         .map(Duration::from_secs)
         .map_err(|error| ConfigError::Value(format!("`drain_seconds`: {error}")))
+}
+
+/// What is said of a bucket.
+struct BucketTexts {
+    endpoint: Option<String>,
+    region: Option<String>,
+    access_key: Option<String>,
+    secret_key: Option<Secret>,
+    cache_bytes: u64,
+}
+
+/// Where uploaded files are kept: the folder, and the bucket if there is one.
+fn places(
+    database: &str,
+    files: Option<String>,
+    texts: BucketTexts,
+) -> Result<(PathBuf, Option<BucketSettings>), ConfigError> {
+    let Some(place) = files else {
+        return Ok((files_beside(database), None));
+    };
+    let Some((name, prefix)) = bucket_of(&place)? else {
+        return Ok((place.into(), None));
+    };
+    let endpoint = texts.endpoint.map(|url| parse_endpoint(&url)).transpose()?;
+    let bucket = BucketSettings {
+        name,
+        prefix,
+        endpoint,
+        region: texts.region.unwrap_or_else(|| "us-east-1".to_owned()),
+        keys: bucket_keys(texts.access_key, texts.secret_key)?,
+        cache_bytes: texts.cache_bytes,
+    };
+    Ok((files_beside(database), Some(bucket)))
+}
+
+/// What is said of a sign-in provider.
+struct ProviderTexts {
+    issuer: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<Secret>,
+    name: Option<String>,
+    role: Option<String>,
+}
+
+/// The sign-in provider, if there is one.
+fn provider_settings(
+    texts: ProviderTexts,
+    allow_private: bool,
+    has_public_url: bool,
+) -> Result<Option<ProviderSettings>, ConfigError> {
+    let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    let Some(issuer) = filled(texts.issuer) else {
+        return Ok(None);
+    };
+    let missing = |setting: &str| {
+        ConfigError::Value(format!(
+            "`oidc_issuer` is set, but `{setting}` is not; set it to what the provider gave you for Rollbook"
+        ))
+    };
+    if !has_public_url {
+        return Err(ConfigError::Value(
+            "`oidc_issuer` is set, but `public_url` is not; set it, so that the provider can send people back".to_owned(),
+        ));
+    }
+    let role = match filled(texts.role) {
+        None => None,
+        Some(role) => Some(Role::from_key(&role).ok_or_else(|| {
+            ConfigError::Value(format!(
+                "`oidc_role` is `{role}`; use viewer, importer or admin, or leave it out"
+            ))
+        })?),
+    };
+    Ok(Some(ProviderSettings {
+        issuer: issuer.trim().to_owned(),
+        client_id: filled(texts.client_id).ok_or_else(|| missing("oidc_client_id"))?,
+        client_secret: texts
+            .client_secret
+            .filter(|secret| !secret.0.is_empty())
+            .ok_or_else(|| missing("oidc_client_secret"))?,
+        name: filled(texts.name).unwrap_or_else(|| "single sign-on".to_owned()),
+        role,
+        allow_private,
+    }))
+}
+
+/// Keys for stored secrets, with commas between them.
+fn secret_keys(setting: &str, keys: Option<Secret>) -> Result<Vec<SecretKey>, ConfigError> {
+    let keys = keys.unwrap_or_else(|| Secret(String::new()));
+    let parts = keys.0.split(',').filter(|part| !part.trim().is_empty());
+    parts
+        .map(|part| {
+            // What is wrong may not show the key.
+            part.parse()
+                .map_err(|error| ConfigError::Value(format!("`{setting}` cannot be used: {error}")))
+        })
+        .collect()
 }
 
 /// How mail is sent, if it is.

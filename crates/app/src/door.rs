@@ -13,10 +13,14 @@ use std::time::{Duration, Instant};
 
 use rollbook_store::WorkspaceId;
 
+use crate::access::hash_secret;
 use crate::config::Config;
 use crate::door::failures::Failures;
 use crate::door::network::Network;
 use crate::door::rate::{Buckets, Rate};
+
+/// How many links for a new password are mailed to one address.
+const RESETS: Rate = Rate::per_hour(5);
 
 /// What is counted at the door.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub(crate) struct Door {
     keys: Buckets<(WorkspaceId, u32)>,
     networks: Buckets<Network>,
     sign_ins: Buckets<Network>,
+    resets: Buckets<[u8; 32]>,
     /// Those who guess.
     pub(crate) failures: Failures,
 }
@@ -57,6 +62,7 @@ impl Door {
             keys: Buckets::default(),
             networks: Buckets::default(),
             sign_ins: Buckets::default(),
+            resets: Buckets::default(),
             failures: Failures::default(),
         }
     }
@@ -75,6 +81,12 @@ impl Door {
     /// A form that signs somebody in, or would.
     pub(crate) fn sign_in(&self, ip: Option<IpAddr>) -> Result<(), Wait> {
         take(&self.sign_ins, ip, self.sign_in_rate)
+    }
+
+    /// Whether one more link for a new password may be mailed to an address, whoever asks for it: nobody shall fill
+    /// somebody's mailbox. The last link that was mailed goes on working.
+    pub(crate) fn reset(&self, email: &str) -> Result<(), Wait> {
+        self.resets.take(hash_secret(email), RESETS, Instant::now())
     }
 }
 

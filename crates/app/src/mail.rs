@@ -121,9 +121,19 @@ pub(crate) async fn enqueue(
     mail: &Mail,
     now: Timestamp,
 ) -> Result<MailId, StoreError> {
-    let mails = vec![new_mail(workspace, kind, recipient, mail, now)];
-    let ids = app.store.enqueue_mails(mails).await?;
+    let mut mail = new_mail(workspace, kind, recipient, mail, now);
+    // It may hold a link that signs somebody in.
+    let place = content_of(workspace, recipient);
+    mail.content = mail
+        .content
+        .map(|content| app.vault.seal_text(&place, content));
+    let ids = app.store.enqueue_mails(vec![mail]).await?;
     ids.into_iter().next().ok_or(StoreError::Closed)
+}
+
+/// Where the content of a mail is stored.
+fn content_of(workspace: WorkspaceId, recipient: &str) -> String {
+    format!("mail/{}/{recipient}", workspace.0)
 }
 
 /// A finished mail as the store takes it.
@@ -153,7 +163,10 @@ pub(crate) fn about(mail: &OutboxMail) -> Result<About, ComposeError> {
 /// Makes a mail as it will be sent.
 pub(crate) async fn compose(app: &App, mail: &OutboxMail) -> Result<Mail, ComposeError> {
     if let Some(content) = &mail.content {
-        return serde_json::from_str(content)
+        let place = content_of(mail.workspace, &mail.recipient);
+        let content = app.vault.open_text(&place, content);
+        let content = content.map_err(|error| ComposeError::Damaged(error.to_string()))?;
+        return serde_json::from_str(&content)
             .map_err(|error| ComposeError::Damaged(error.to_string()));
     }
     let about = about(mail)?;

@@ -44,7 +44,7 @@ impl TicketKind {
 /// A person's second factor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondFactor {
-    /// What the codes are made of.
+    /// What the codes are made of, as it was given to be stored.
     pub secret: Vec<u8>,
     /// How many recovery codes are left.
     pub recovery_codes: u32,
@@ -128,6 +128,17 @@ pub trait Invitations {
 
     /// A person's second factor, if they have one.
     async fn second_factor(&self, user: u32) -> Result<Option<SecondFactor>, StoreError>;
+
+    /// What is stored as the secret of each second factor, with whose it is.
+    async fn second_factor_secrets(&self) -> Result<Vec<(u32, Vec<u8>)>, StoreError>;
+
+    /// Stores the same secret in another form; false if another one is stored meanwhile.
+    async fn replace_second_factor_secret(
+        &self,
+        user: u32,
+        stored: Vec<u8>,
+        anew: Vec<u8>,
+    ) -> Result<bool, StoreError>;
 
     /// Gives a person a second factor and recovery codes, in place of earlier ones; none takes it away.
     async fn set_second_factor(

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod audit;
 pub mod commit;
 pub mod contacts;
+pub mod identities;
 pub mod imports;
 pub mod invitations;
 pub mod log;
@@ -51,6 +52,7 @@ pub trait Store:
     + audit::Audit
     + commit::Commit
     + contacts::Contacts
+    + identities::Identities
     + imports::Imports
     + invitations::Invitations
     + log::Log

@@ -11,6 +11,7 @@ mod commit;
 mod contacts;
 mod heads;
 mod identifiers;
+mod identities;
 mod imports;
 mod invitations;
 mod log;

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::http::{self, health};
-use crate::jobs;
+use crate::{jobs, secrets};
 
 /// How long answers that are on their way may take once the program was told to stop. Live pages never end by
 /// themselves.
@@ -62,6 +62,7 @@ impl Serve {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
         let (entrance, config) = listen(config).await?;
         let app = App::open(config).await?;
+        secrets::prepare(&app).await?;
         self.admin.ensure(&app).await?;
         serve(entrance, app).await
     }

@@ -48,6 +48,16 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// So many in an hour.
+    pub(crate) const fn per_hour(calls: u32) -> Rate {
+        Rate {
+            calls,
+            period: Duration::from_hours(1),
+        }
+    }
+}
+
 impl FromStr for Rate {
     type Err = String;
 

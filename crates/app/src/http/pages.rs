@@ -18,6 +18,7 @@ mod log;
 mod mapping;
 mod new_source;
 mod notifications;
+mod oidc;
 mod people;
 mod remap;
 mod reset;
@@ -138,6 +139,10 @@ fn people_router() -> Router<App> {
     Router::new()
         .route("/sign-in", get(sign_in::get).post(sign_in::post))
         .route("/sign-in/code", post(sign_in::code))
+        .route("/sign-in/oidc", get(oidc::begin))
+        .route("/sign-in/oidc/callback", get(oidc::callback))
+        .route("/account/oidc", get(oidc::link))
+        .route("/account/oidc/unlink", post(oidc::unlink))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/join/{token}", get(join::get).post(join::post))
         .route("/reset", get(reset::get).post(reset::post))

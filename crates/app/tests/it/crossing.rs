@@ -49,7 +49,8 @@ const KEY_OF_A_SOURCE_MAY: [&str; 29] = [
 ];
 
 /// Forms that every person may send.
-const VIEWER_MAY_SEND: [&str; 7] = [
+const VIEWER_MAY_SEND: [&str; 8] = [
+    "/account/oidc/unlink",
     "/workspace",
     "/account/name",
     "/account/password",
@@ -622,7 +623,11 @@ fn every_answer_tells_browsers_what_they_may() {
         } else {
             world.hotel.fill(&path).unwrap_or_else(|| path.clone())
         };
-        let answer = send(&method, || viewer.request(&method, &filled));
+        // Not every page reads what it is sent to its end, and then the connection ends with the answer.
+        let answer = send(&method, || {
+            let request = viewer.request(&method, &filled);
+            request.header("connection", "close")
+        });
         guarded(&answer, &format!("{method} {path}"));
     }
     for path in [

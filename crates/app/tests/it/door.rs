@@ -290,3 +290,33 @@ fn a_head_that_is_too_long_is_refused() {
         .header("x-long", "x".repeat(100_000));
     assert_eq!(answer(request).status, 431);
 }
+
+#[test]
+fn nobody_fills_somebodys_mailbox_with_links() {
+    let server = Server::start_with(&[
+        "--mail",
+        "smtp://127.0.0.1:9?tls=none",
+        "--mail-from",
+        "rollbook@hotel.example",
+        "--public-url",
+        "http://rollbook.example",
+    ]);
+    server.person_with(EMAIL, PASSWORD);
+    let admin = server.admin();
+    let mails = |email: &str| {
+        let mails = admin.get("/api/v1/outbox").json();
+        let mails = mails["mails"].as_array().unwrap().clone();
+        mails.iter().filter(|mail| mail["to"] == email).count()
+    };
+    for _ in 0..8 {
+        // The same answer, whether a mail is sent or not.
+        let asked = server.visitor().post("/reset", &[("email", EMAIL)]);
+        assert_eq!(asked.status, 200, "{asked:?}");
+    }
+    let other = [("email", "admin@rollbook.local")];
+    server.visitor().post("/reset", &other);
+    // Mails are put in beside the answers, in any order.
+    eventually("five mails and one", || {
+        (mails(EMAIL) == 5 && mails("admin@rollbook.local") == 1).then_some(())
+    });
+}

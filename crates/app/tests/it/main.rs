@@ -28,6 +28,7 @@ mod people;
 mod records;
 mod replays;
 mod review;
+mod secrets;
 mod service;
 mod sources;
 mod support;

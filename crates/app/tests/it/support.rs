@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, RequestBuilder, Response};
@@ -19,6 +19,8 @@ pub(crate) struct Server {
     folder: tempfile::TempDir,
     url: String,
     admin: String,
+    /// What it says of itself.
+    said: Arc<Mutex<String>>,
 }
 
 /// Somebody who calls the API.
@@ -70,6 +72,17 @@ impl Server {
     pub(crate) fn start_with(settings: &[&str]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let admin = run(&folder, &["key", "create", "--all", "--name", "tests"]);
+        Server::serve(folder, admin, settings)
+    }
+
+    /// Stops it, and starts it again on the same database with other settings.
+    pub(crate) fn restart_with(mut self, settings: &[&str]) -> Server {
+        self.stop();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        Server::serve(folder, self.admin.clone(), settings)
+    }
+
+    fn serve(folder: tempfile::TempDir, admin: String, settings: &[&str]) -> Server {
         let mut child = command(&folder)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(settings)
@@ -78,13 +91,40 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("rollbook starts");
-        let url = address(&mut child);
+        let (url, said) = address(&mut child);
         Server {
             child,
             folder,
             url,
             admin,
+            said,
         }
+    }
+
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// What it said of itself until now.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Every byte of its database.
+    pub(crate) fn database(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for name in ["rollbook.db", "rollbook.db-wal"] {
+            bytes.extend(std::fs::read(self.folder.path().join(name)).unwrap_or_default());
+        }
+        bytes
+    }
+
+    /// Runs another command with settings of its own; whether it was done, and what it said.
+    pub(crate) fn try_rollbook(&self, arguments: &[&str]) -> (bool, String) {
+        let output = command(&self.folder).args(arguments).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
     }
 
     /// A caller who may do everything.
@@ -198,8 +238,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }
 
@@ -375,11 +414,17 @@ fn run(folder: &tempfile::TempDir, arguments: &[&str]) -> String {
 }
 
 /// Waits until the server says where it listens, and reads on so that it never waits for a reader.
-fn address(child: &mut Child) -> String {
+fn address(child: &mut Child) -> (String, Arc<Mutex<String>>) {
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let (found, url) = mpsc::channel();
+    let said = Arc::<Mutex<String>>::default();
+    let says = Arc::clone(&said);
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
+            let mut says = says.lock().unwrap();
+            says.push_str(&line);
+            says.push('\n');
+            drop(says);
             if let Some(url) = line.strip_prefix("listening on ") {
                 let _ = found.send(url.to_owned());
             } else {
@@ -387,5 +432,6 @@ fn address(child: &mut Child) -> String {
             }
         }
     });
-    url.recv_timeout(LIMIT).expect("the server listens")
+    let url = url.recv_timeout(LIMIT).expect("the server listens");
+    (url, said)
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use super::{Sqlite, check_workspace, invitations, sessions, touched};
+use super::{Sqlite, check_workspace, identities, invitations, sessions, touched};
 use crate::accounts::{Accounts, Member, Membership, Role, User};
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -149,6 +149,7 @@ impl Accounts for Sqlite {
                 sessions::end_all(tx, user, None)?;
                 if memberships(tx, user)?.is_empty() {
                     invitations::forget_user(tx, user)?;
+                    identities::forget_user(tx, user)?;
                     tx.prepare_cached("DELETE FROM user WHERE id = ?1")?
                         .execute([user])?;
                 }

@@ -225,6 +225,38 @@ impl Invitations for Sqlite {
             .await
     }
 
+    async fn second_factor_secrets(&self) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+        self.readers
+            .read(|connection| {
+                let mut statement = connection
+                    .prepare_cached("SELECT user, secret FROM second_factor ORDER BY user")?;
+                let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn replace_second_factor_secret(
+        &self,
+        user: u32,
+        stored: Vec<u8>,
+        anew: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |writing| {
+                let rows = writing
+                    .tx
+                    .prepare_cached(
+                        "UPDATE second_factor
+                         SET secret = ?3
+                         WHERE user = ?1 AND secret = ?2",
+                    )?
+                    .execute((user, &stored, &anew))?;
+                Ok(rows > 0)
+            })
+            .await
+    }
+
     async fn set_second_factor(
         &self,
         user: u32,

@@ -1,4 +1,5 @@
 use rollbook_store::accounts::{Member, Role};
+use rollbook_store::identities::Identity;
 use rollbook_store::sessions::NewSession;
 use rollbook_store::{AnyStore, StoreError, Timestamp, WorkspaceId};
 
@@ -323,6 +324,53 @@ async fn a_browser_is_known_to_the_person_who_signed_in_in_it() {
         let removed = store.remove_user(desk.workspace, "bob@example.com");
         removed.await.unwrap();
         assert!(!knows(bob.user.id, 1, 70).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_at_a_provider_is_linked_to_one_person() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let store = &desk.store;
+        let ada = add(store, desk.workspace, "ada@example.com", Role::Admin)
+            .await
+            .user;
+        let bob = add(store, desk.workspace, "bob@example.com", Role::Admin)
+            .await
+            .user;
+        let identity = |issuer: &str, subject: &str| Identity {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            email: "ada@login.example".to_owned(),
+            linked_at: Timestamp(7),
+        };
+        let (one, other) = (identity("https://one", "1"), identity("https://two", "1"));
+        let who = async |issuer: &str| store.identity(issuer, "1").await.unwrap();
+        assert_eq!(who("https://one").await, None);
+        assert!(is_missing(store.link_identity(99, one.clone()).await));
+        store.link_identity(ada.id, one.clone()).await.unwrap();
+        store.link_identity(ada.id, one.clone()).await.unwrap();
+        store.link_identity(bob.id, other.clone()).await.unwrap();
+        assert!(exists_already(
+            store.link_identity(bob.id, one.clone()).await
+        ));
+        assert_eq!(who("https://one").await.as_ref(), Some(&ada));
+        assert_eq!(who("https://two").await.as_ref(), Some(&bob));
+        assert_eq!(store.identities(ada.id).await.unwrap(), [one]);
+        assert!(is_missing(
+            store.unlink_identity(bob.id, "https://one", "1").await
+        ));
+        store
+            .unlink_identity(ada.id, "https://one", "1")
+            .await
+            .unwrap();
+        assert_eq!(who("https://one").await, None);
+        store
+            .remove_user(desk.workspace, "bob@example.com")
+            .await
+            .unwrap();
+        assert_eq!(who("https://two").await, None, "it went with the account");
     })
     .await;
 }

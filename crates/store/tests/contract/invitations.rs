@@ -267,3 +267,41 @@ async fn codes_of_a_second_factor_open_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_stored_secret_takes_another_form_unless_it_is_another_one() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let store = &desk.store;
+        let ada = store
+            .add_user(
+                desk.workspace,
+                "ada@example.com",
+                "Ada",
+                Role::Admin,
+                "x",
+                Timestamp(1),
+            )
+            .await
+            .unwrap();
+        let set = async |secret: &[u8]| {
+            let factor = Some(secret.to_vec());
+            let set = store.set_second_factor(ada.user.id, factor, Vec::new(), Timestamp(2));
+            set.await.unwrap();
+        };
+        let replace = async |stored: &[u8], anew: &[u8]| {
+            let (stored, anew) = (stored.to_vec(), anew.to_vec());
+            let replaced = store.replace_second_factor_secret(ada.user.id, stored, anew);
+            replaced.await.unwrap()
+        };
+        assert!(store.second_factor_secrets().await.unwrap().is_empty());
+        set(b"one").await;
+        assert!(replace(b"one", b"sealed one").await);
+        assert!(!replace(b"one", b"sealed two").await);
+        assert_eq!(
+            store.second_factor_secrets().await.unwrap(),
+            [(ada.user.id, b"sealed one".to_vec())]
+        );
+    })
+    .await;
+}

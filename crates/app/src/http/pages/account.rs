@@ -19,8 +19,9 @@ use crate::http::client::Knock;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page, page_with};
 use crate::http::pages::show::{When, ago, counted, sentence};
+use crate::http::pages::sign_in;
 use crate::http::session::{self, Person};
-use crate::{passwords, totp};
+use crate::{passwords, secrets, totp};
 
 /// The longest name.
 const MAX_NAME: usize = 120;
@@ -35,6 +36,10 @@ pub(crate) struct AccountPage {
     pub(crate) sessions: Vec<SessionRow>,
     /// `10 recovery codes`; none without a second factor.
     pub(crate) recovery_codes: Option<String>,
+    /// What the sign-in provider is called, if there is one.
+    pub(crate) provider: Option<String>,
+    /// The accounts there.
+    pub(crate) linked: Vec<LinkedRow>,
     pub(crate) done: Option<&'static str>,
     pub(crate) password_problem: Option<String>,
     pub(crate) factor_problem: Option<&'static str>,
@@ -62,6 +67,14 @@ pub(crate) struct SessionRow {
     pub(crate) seen: String,
     pub(crate) since: When,
     pub(crate) is_this: bool,
+}
+
+/// An account at the sign-in provider.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkedRow {
+    pub(crate) subject: String,
+    pub(crate) email: String,
+    pub(crate) since: When,
 }
 
 /// What a page says beside what stands.
@@ -185,6 +198,7 @@ pub(super) async fn set_factor(
         return page_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
     let codes = totp::new_recovery_codes();
+    let place = secrets::second_factor_of(person.user.id);
     let hashes: HashSet<[u8; 32]> = codes
         .iter()
         .map(|code| totp::hash_recovery_code(code))
@@ -192,7 +206,7 @@ pub(super) async fn set_factor(
     app.store
         .set_second_factor(
             person.user.id,
-            Some(secret),
+            Some(app.vault.seal(&place, &secret)),
             hashes.into_iter().collect(),
             now,
         )
@@ -309,11 +323,29 @@ async fn answer(app: &App, person: &Person, said: Said) -> Result<Response, Page
                 "recovery codes are",
             )
         }),
+        provider: sign_in::provider(app),
+        linked: linked(app, person).await?,
         done: said.done,
         password_problem: said.password_problem,
         factor_problem: said.factor_problem,
     };
     page_with(status, &page)
+}
+
+/// The accounts at the provider of the settings.
+async fn linked(app: &App, person: &Person) -> Result<Vec<LinkedRow>, StoreError> {
+    let Some(provider) = &app.config.oidc else {
+        return Ok(Vec::new());
+    };
+    let identities = app.store.identities(person.user.id).await?.into_iter();
+    Ok(identities
+        .filter(|identity| identity.issuer == provider.issuer)
+        .map(|identity| LinkedRow {
+            since: person.zone.when(identity.linked_at),
+            subject: identity.subject,
+            email: identity.email,
+        })
+        .collect())
 }
 
 fn session_row(session: &Session, person: &Person) -> SessionRow {

@@ -18,7 +18,7 @@ use crate::http::client::{self, Knock};
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{page, page_with};
 use crate::http::pages::show::sentence;
-use crate::http::pages::sign_in::SignInPage;
+use crate::http::pages::sign_in::{self, SignInPage};
 use crate::http::session;
 use crate::{passwords, people};
 
@@ -71,8 +71,8 @@ pub(super) async fn post(
     Form(form): Form<ResetForm>,
 ) -> Result<Response, PageError> {
     let can_mail = people::can_mail(&app);
-    if can_mail {
-        let email = form.email.trim().to_lowercase();
+    let email = form.email.trim().to_lowercase();
+    if can_mail && app.door.reset(&email).is_ok() {
         tokio::spawn(async move {
             if let Err(error) = people::send_reset(&app, &email).await {
                 tracing::error!("a link for a new password was not sent: {error}");
@@ -140,6 +140,7 @@ pub(super) async fn post_new(
         email: user.email,
         next: String::new(),
         problem: None,
+        provider: sign_in::provider(&app),
         done: Some("Your new password is saved. Sign in with it."),
         no_users: false,
     })

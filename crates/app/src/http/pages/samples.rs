@@ -4,7 +4,7 @@ use rollbook_engine::attempt::ImportResult;
 use rollbook_store::Timestamp;
 use rollbook_store::log::{LogSummary, ResultCounts};
 
-use crate::http::pages::account::{AccountPage, SessionRow, SetUpFactorPage};
+use crate::http::pages::account::{AccountPage, LinkedRow, SessionRow, SetUpFactorPage};
 use crate::http::pages::attempt::payload::{Formatted, PayloadView};
 use crate::http::pages::attempt::replay::ReplayForm;
 use crate::http::pages::attempt::{
@@ -916,9 +916,10 @@ fn all() -> Vec<(&'static str, String)> {
         &SignInPage {
             email: hostile(),
             next: hostile(),
-            problem: Some("No account has this email and password."),
+            problem: Some(hostile()),
             done: Some("Your new password is saved."),
             no_users: true,
+            provider: Some(hostile()),
         },
     );
     add(
@@ -972,6 +973,12 @@ fn all() -> Vec<(&'static str, String)> {
                 })
                 .to_vec(),
             recovery_codes,
+            provider: Some(hostile()),
+            linked: vec![LinkedRow {
+                subject: hostile(),
+                email: hostile(),
+                since: when(),
+            }],
             done: Some("Done."),
             password_problem: Some(hostile()),
             factor_problem: Some("The password is not right."),

@@ -17,7 +17,7 @@ use crate::http::client::{self, Knock};
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{page, page_with};
 use crate::http::session::{self, Person, safe_next};
-use crate::totp;
+use crate::{secrets, totp};
 
 /// How long a person may look for their code, in milliseconds.
 const CODE_MILLIS: i64 = 5 * 60 * 1000;
@@ -31,7 +31,9 @@ const CODE_TRIES: u32 = 5;
 pub(crate) struct SignInPage {
     pub(crate) email: String,
     pub(crate) next: String,
-    pub(crate) problem: Option<&'static str>,
+    pub(crate) problem: Option<String>,
+    /// What the sign-in provider is called, if there is one.
+    pub(crate) provider: Option<String>,
     /// What was done just before.
     pub(crate) done: Option<&'static str>,
     /// Nobody can sign in yet: say how to add somebody.
@@ -51,7 +53,7 @@ pub(crate) struct SecondFactorPage {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SignInQuery {
-    next: String,
+    pub(super) next: String,
 }
 
 /// The form.
@@ -85,6 +87,7 @@ pub(super) async fn get(
         email: String::new(),
         next: query.next,
         problem: None,
+        provider: provider(&app),
         done: None,
         no_users: !app.store.has_users().await?,
     })
@@ -109,6 +112,21 @@ pub(super) async fn post(
     };
     if user.has_second_factor {
         guess.was_right();
+    } else {
+        guess.opened();
+    }
+    proceed(&app, &user, &headers, client::text(ip), &form.next).await
+}
+
+/// Goes on with somebody who is known: asks for the second factor if there is one, else lets them in.
+pub(super) async fn proceed(
+    app: &App,
+    user: &User,
+    headers: &HeaderMap,
+    address: String,
+    next: &str,
+) -> Result<Response, PageError> {
+    if user.has_second_factor {
         let (ticket, now) = (new_token(), clock::now());
         let expires_at = Timestamp(now.0 + CODE_MILLIS);
         app.store
@@ -122,12 +140,11 @@ pub(super) async fn post(
             .await?;
         return page(&SecondFactorPage {
             ticket,
-            next: form.next,
+            next: next.to_owned(),
             problem: None,
         });
     }
-    guess.opened();
-    begin(&app, &user, &headers, client::text(ip), &form.next).await
+    begin(app, user, headers, address, next).await
 }
 
 /// `POST /sign-in/code`
@@ -177,8 +194,11 @@ async fn opens(app: &App, user: &User, code: &str) -> Result<bool, PageError> {
     let Some(factor) = app.store.second_factor(user.id).await? else {
         return Ok(false);
     };
+    let place = secrets::second_factor_of(user.id);
+    let secret = app.vault.open(&place, &factor.secret);
+    let secret = secret.map_err(|error| PageError::Broken(error.to_string()))?;
     let seconds = u64::try_from(clock::now().0 / 1000).unwrap_or(0);
-    if let Some(step) = totp::step_of(&factor.secret, code, seconds) {
+    if let Some(step) = totp::step_of(&secret, code, seconds) {
         return Ok(app.store.use_step(user.id, step).await?);
     }
     let hash = totp::hash_recovery_code(code);
@@ -199,6 +219,27 @@ pub(super) async fn begin(
     Ok((cookie, Redirect::to(safe_next(next))).into_response())
 }
 
+/// The page with a problem that is not about what was typed.
+pub(super) async fn problem_page(app: &App, problem: String) -> Result<Response, PageError> {
+    let page = SignInPage {
+        no_users: !app.store.has_users().await?,
+        email: String::new(),
+        next: String::new(),
+        problem: Some(problem),
+        provider: provider(app),
+        done: None,
+    };
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+/// What the sign-in provider is called, if there is one.
+pub(super) fn provider(app: &App) -> Option<String> {
+    app.config
+        .oidc
+        .as_ref()
+        .map(|provider| provider.name.clone())
+}
+
 async fn again(
     app: &App,
     email: String,
@@ -209,7 +250,8 @@ async fn again(
         no_users: !app.store.has_users().await?,
         email,
         next,
-        problem: Some(problem),
+        problem: Some(problem.to_owned()),
+        provider: provider(app),
         done: None,
     };
     page_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
