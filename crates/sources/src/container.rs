@@ -131,6 +131,22 @@ const FOREIGN: [(&[u8], &str, &str); 12] = [
     (b"<!doctype html", "a web page", "save it as CSV or XLSX"),
 ];
 
+/// Neither a container that we know nor text.
+const NOT_TEXT: FileError = FileError::Foreign {
+    what: "not a text file",
+    todo: "choose a CSV, XLSX, ODS, vCard or JSON file",
+};
+
+/// Whether decoded bytes are no text: of random ones a twelfth are control characters, separators aside. One in a value
+/// is the value's problem, and a few are no reason to refuse a file.
+fn is_noise(text: &str) -> bool {
+    const LEAST: usize = 24;
+    let is_odd =
+        |letter: &char| letter.is_control() && !matches!(letter, '\t'..='\r' | '\u{1a}'..='\u{1f}');
+    let odd = text.chars().filter(is_odd).count();
+    odd >= LEAST && odd * 100 > text.chars().count() * 6
+}
+
 /// What a file that is no container is. Refuses what is certainly none of ours.
 fn kind_of(input: &mut Input, start: &[u8], name: &str) -> Result<Kind, FileError> {
     if start.starts_with(b"\xd0\xcf\x11\xe0") {
@@ -146,10 +162,7 @@ fn kind_of(input: &mut Input, start: &[u8], name: &str) -> Result<Kind, FileErro
         && !start.starts_with(&[0, 0, 0xfe, 0xff])
         && !start.starts_with(&[0xff, 0xfe, 0, 0])
     {
-        return Err(FileError::Foreign {
-            what: "not a text file",
-            todo: "choose a CSV, XLSX, ODS, vCard or JSON file",
-        });
+        return Err(NOT_TEXT);
     }
     // The beginning decides, so it is enough to decode that; a broken last character does no harm.
     let mut head = io::Cursor::new(start);
@@ -158,6 +171,9 @@ fn kind_of(input: &mut Input, start: &[u8], name: &str) -> Result<Kind, FileErro
     text.advance(0, START)?;
     input.seek(SeekFrom::Start(0))?;
     refuse_foreign(text.window().as_bytes())?;
+    if is_noise(text.window()) {
+        return Err(NOT_TEXT);
+    }
     Ok(text_kind(text.window(), name))
 }
 

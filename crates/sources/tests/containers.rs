@@ -202,6 +202,27 @@ fn containers_that_leave_a_choice_or_nothing_are_refused() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_refused_and_a_few_odd_ones_are_not() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let noise: Vec<u8> = (0..3_000)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        })
+        .collect();
+    for name in ["guests.xlsx", "guests.csv", "guests"] {
+        assert!(refusal(&noise, name).contains("not a text file"), "{name}");
+    }
+    let rows = "Guest\u{1} number one of the house;\u{1a}\n".repeat(40);
+    let text = format!("Name;Ort\n{rows}");
+    assert!(read(text.as_bytes(), "guests.csv").is_ok());
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(read(&wide, "guests.csv").is_ok());
+}
+
+#[test]
 fn bombs_go_off_in_an_error() {
     let zeros = vec![b'0'; 100 << 20];
     for (bytes, name) in [
