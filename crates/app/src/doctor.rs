@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::http::pages::show::counted;
 use crate::mail::deliver;
 use crate::wire::rfc3339;
-use crate::{clock, disk};
+use crate::{clock, disk, secrets};
 
 /// A record of the log that is further in the future than this was not received by a right clock.
 const SKEW_MILLIS: i64 = 5 * 60 * 1000;
@@ -106,6 +106,7 @@ pub(crate) async fn examine(config: &Config, thorough: bool) -> Findings {
             Ok(app) => {
                 let looked = async {
                     waiting(&mut findings, &app).await?;
+                    sealed(&mut findings, &app).await?;
                     sources::look(&mut findings, &app).await
                 };
                 if let Err(error) = looked.await {
@@ -338,6 +339,41 @@ async fn waiting(findings: &mut Findings, app: &App) -> Result<(), StoreError> {
             "outbox",
             format!("{} to send", counted(queues.mails_waiting, "mail", "mails")),
         );
+    }
+    Ok(())
+}
+
+/// Whether stored secrets are sealed, and can be opened.
+async fn sealed(findings: &mut Findings, app: &App) -> Result<(), StoreError> {
+    let name = "secrets";
+    let counts = secrets::count(app).await?;
+    if counts.unreadable > 0 {
+        findings.fail(
+            name,
+            format!(
+                "{} cannot be opened, and `rollbook serve` does not start; set ROLLBOOK_SECRET_KEY, or \
+                 ROLLBOOK_OLD_SECRET_KEYS, to the key that they were sealed with",
+                counts.unreadable
+            ),
+        );
+    } else if counts.plain > 0 {
+        findings.warn(
+            name,
+            format!(
+                "{} are stored as they are; set ROLLBOOK_SECRET_KEY to a key from `rollbook secrets new-key`",
+                counts.plain
+            ),
+        );
+    } else if counts.old > 0 {
+        findings.warn(
+            name,
+            format!(
+                "{} are sealed with an old key; run `rollbook secrets seal`",
+                counts.old
+            ),
+        );
+    } else {
+        findings.well(name, "none is stored as it is");
     }
     Ok(())
 }

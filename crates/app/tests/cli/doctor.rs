@@ -59,6 +59,7 @@ fn what_is_well_is_said_and_nothing_is_changed() {
     has(&well, "mail", "ok", "folder mail takes mail");
     has(&well, "settings", "warning", "`public_url`");
     has(&well, "clock", "ok", "");
+    has(&well, "secrets", "ok", "none is stored as it is");
     has(
         &well,
         "source manual",
