@@ -108,6 +108,8 @@ pub enum Problem {
         /// Who.
         by: String,
     },
+    /// The person was erased and may not come back.
+    ContactErased,
     /// An undo leaves a field or a contact as it is.
     UndoKept(Kept),
 }
@@ -154,6 +156,7 @@ impl Problem {
             Problem::SourcePaused => "source.paused",
             Problem::RecordTooLarge { .. } => "record.too_large",
             Problem::RecordDropped { .. } => Issue::DROPPED,
+            Problem::ContactErased => Issue::CONTACT_ERASED,
             Problem::UndoKept(Kept::FieldChanged) => "undo.field_changed",
             Problem::UndoKept(Kept::ContactChanged) => "undo.contact_changed",
             Problem::UndoKept(Kept::ContactGone) => "undo.contact_gone",
@@ -243,23 +246,35 @@ impl Problem {
             Problem::RecordDropped { by } => {
                 format!("The record was left out by {by} in the review. Import it again if it should be kept.")
             }
-            Problem::UndoKept(Kept::FieldChanged) if value.0.is_empty() => {
+            Problem::ContactErased => {
+                "The record is about a person who was erased, so nothing of it was kept. An administrator can lift that under Admin Settings > Privacy; then send it again."
+                    .to_owned()
+            }
+            Problem::UndoKept(kept) => kept.message(&value),
+        }
+    }
+}
+
+impl Kept {
+    fn message(self, value: &Excerpt<'_>) -> String {
+        match self {
+            Kept::FieldChanged if value.0.is_empty() => {
                 "The value was removed after the import, so it stays blank. Enter it by hand if it is missing.".to_owned()
             }
-            Problem::UndoKept(Kept::FieldChanged) => {
+            Kept::FieldChanged => {
                 format!("{value} was written after the import, so it stays. Change it by hand if it is wrong.")
             }
-            Problem::UndoKept(Kept::ContactChanged) => {
+            Kept::ContactChanged => {
                 "The contact was changed after the import had created it, so it stays as it is. Remove it by hand if nobody needs it."
                     .to_owned()
             }
-            Problem::UndoKept(Kept::ContactGone) => {
+            Kept::ContactGone => {
                 "The contact was removed after the import, so there is nothing to restore.".to_owned()
             }
-            Problem::UndoKept(Kept::FieldGone) => format!(
+            Kept::FieldGone => format!(
                 "The field was removed after the import, so {value} cannot be restored. Make the field again to enter it by hand."
             ),
-            Problem::UndoKept(Kept::Erased) => {
+            Kept::Erased => {
                 "What this record changed was erased from the log, so it cannot be restored.".to_owned()
             }
         }
@@ -295,6 +310,15 @@ pub struct Issue {
 impl Issue {
     /// The code of a record that a person left out.
     pub const DROPPED: &'static str = "record.dropped";
+
+    /// The code of a record about a person who was erased.
+    pub const CONTACT_ERASED: &'static str = "contact.erased";
+
+    /// Takes the value out, and the sentence that quotes it; the code and the field still say what was wrong.
+    pub fn erase(&mut self) {
+        self.value = None;
+        "The value was erased.".clone_into(&mut self.message);
+    }
 
     /// The number of the contact that has the identifier, as the message says it; none for other issues.
     pub fn owner(&self) -> Option<u64> {
@@ -357,6 +381,48 @@ impl Note {
             message: "What this record said was erased.".into(),
         }
     }
+
+    /// The record is about a person who was erased.
+    pub fn withheld() -> Note {
+        Note {
+            field: None,
+            code: Note::ERASED.into(),
+            message: "What this record said was not kept.".into(),
+        }
+    }
+
+    /// Somebody else was erased whom this attempt named.
+    pub fn mention_erased() -> Note {
+        Note {
+            field: None,
+            code: Note::PAYLOAD_DROPPED.into(),
+            message: "The payload named a person who was erased, so it is not kept any more."
+                .into(),
+        }
+    }
+
+    /// The payload is older than the workspace keeps payloads.
+    pub fn payload_dropped() -> Note {
+        Note {
+            field: None,
+            code: Note::PAYLOAD_DROPPED.into(),
+            message: "The payload is past its retention and is not kept any more.".into(),
+        }
+    }
+
+    /// The attempt is older than the workspace keeps attempts.
+    pub fn past_retention() -> Note {
+        Note {
+            field: None,
+            code: Note::ERASED.into(),
+            message:
+                "The attempt is past its retention: what the record said is not kept any more."
+                    .into(),
+        }
+    }
+
+    /// The code of an attempt whose payload is not kept any more.
+    pub const PAYLOAD_DROPPED: &str = "payload.dropped";
 
     /// The code of [`Note::undo_of`].
     pub const UNDO_OF: &str = "undo.of";

@@ -24,6 +24,8 @@ pub struct Known {
     written: HashMap<ContactId, Written, RandomState>,
     /// Contacts that were removed, which stay so whatever is stored.
     gone: HashSet<ContactId, RandomState>,
+    /// Identifiers of people who were erased.
+    erased: HashSet<Identifier, RandomState>,
     moves: Vec<Move>,
 }
 
@@ -105,6 +107,21 @@ impl Known {
             .find(|contact| contact.has(identifier))
     }
 
+    /// Takes in that an identifier is of a person who was erased: no record with it may bring them back.
+    pub fn add_erased(&mut self, identifier: Identifier) {
+        self.erased.insert(identifier);
+    }
+
+    /// Whether an identifier is of a person who was erased.
+    pub fn is_erased(&self, identifier: &IdentifierRef<'_>) -> bool {
+        self.erased.contains(&identifier.to_identifier())
+    }
+
+    /// Whether any identifier is.
+    pub fn has_erased(&self) -> bool {
+        !self.erased.is_empty()
+    }
+
     /// Takes in a contact that a record created.
     pub(crate) fn create(&mut self, contact: Contact) {
         for identifier in contact.identifiers() {
@@ -143,7 +160,7 @@ impl Known {
     }
 
     /// Removes a known contact and frees its identifiers.
-    pub(crate) fn remove(&mut self, id: ContactId) {
+    pub fn remove(&mut self, id: ContactId) {
         let Some(contact) = self.contacts.remove(&id) else {
             return;
         };

@@ -26,4 +26,5 @@ pub mod policy;
 pub mod attempt;
 pub mod change;
 pub mod plan;
+pub mod traces;
 pub mod undo;

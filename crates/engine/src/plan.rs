@@ -81,6 +81,13 @@ impl Step {
         Outcome::new(action, matched_on, !self.issues.is_empty())
     }
 
+    /// Whether nothing of what the record says may be kept, its payload included: its person was erased.
+    pub fn is_withheld(&self) -> bool {
+        self.issues
+            .iter()
+            .any(|issue| issue.code == Issue::CONTACT_ERASED)
+    }
+
     /// The contact that was created, updated or kept, or that an undo had to do with.
     pub fn contact(&self) -> Option<ContactId> {
         match self.verdict {
@@ -206,6 +213,9 @@ fn decide(
     schema: &Schema,
     next_id: &mut dyn FnMut() -> ContactId,
 ) -> Step {
+    if is_erased(&candidate, known, policy) {
+        return withhold();
+    }
     if candidate.issues.iter().any(|issue| issue.field.is_none()) {
         return reject(candidate); // It could not be read.
     }
@@ -227,6 +237,16 @@ fn decide(
         Some((id, matched_on)) => update(candidate, id, matched_on, known, policy, schema),
         None => create(candidate, next_id(), known, policy),
     }
+}
+
+/// Whether any identifier of the record is of a person who was erased, whatever else it says: one is enough to bring
+/// them back.
+fn is_erased(candidate: &Candidate, known: &Known, policy: &Policy) -> bool {
+    // Mostly nobody was, and this is asked for every record.
+    known.has_erased()
+        && candidate
+            .identifiers_in_place(policy)
+            .any(|(identifier, _)| known.is_erased(&identifier))
 }
 
 /// Why the record as a whole cannot be used, if it cannot (SPEC 4, first table).
@@ -295,6 +315,17 @@ fn update(
 fn reject(candidate: Candidate) -> Step {
     let shown = Shown::of_rejected(&candidate);
     step(Verdict::Reject, candidate, Vec::new(), shown)
+}
+
+/// A record of a person who was erased: nothing of what it says is kept.
+fn withhold() -> Step {
+    Step {
+        verdict: Verdict::Reject,
+        issues: vec![Issue::of_record(&Problem::ContactErased)],
+        notes: vec![Note::withheld()],
+        changes: Vec::new(),
+        shown: Shown::default(),
+    }
 }
 
 fn step(verdict: Verdict, candidate: Candidate, changes: Vec<Change>, shown: Shown) -> Step {

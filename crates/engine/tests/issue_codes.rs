@@ -84,6 +84,7 @@ fn problems() -> Vec<(Problem, &'static str)> {
             },
             "",
         ),
+        (Problem::ContactErased, ""),
         (Problem::UndoKept(Kept::FieldChanged), "Hamburg"),
         (Problem::UndoKept(Kept::ContactChanged), ""),
         (Problem::UndoKept(Kept::ContactGone), ""),
@@ -119,11 +120,12 @@ fn rank(problem: &Problem) -> usize {
         Problem::SourcePaused => 21,
         Problem::RecordTooLarge { .. } => 22,
         Problem::RecordDropped { .. } => 23,
-        Problem::UndoKept(Kept::FieldChanged) => 24,
-        Problem::UndoKept(Kept::ContactChanged) => 25,
-        Problem::UndoKept(Kept::ContactGone) => 26,
-        Problem::UndoKept(Kept::FieldGone) => 27,
-        Problem::UndoKept(Kept::Erased) => 28,
+        Problem::ContactErased => 24,
+        Problem::UndoKept(Kept::FieldChanged) => 25,
+        Problem::UndoKept(Kept::ContactChanged) => 26,
+        Problem::UndoKept(Kept::ContactGone) => 27,
+        Problem::UndoKept(Kept::FieldGone) => 28,
+        Problem::UndoKept(Kept::Erased) => 29,
     }
 }
 

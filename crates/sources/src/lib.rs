@@ -4,6 +4,7 @@
 //! no input makes it panic: what cannot be read becomes a [`Problem`](rollbook_engine::issue::Problem) of one record
 //! wherever the rest can go on, and an error only where nothing can.
 
+pub mod blank;
 mod container;
 pub mod csv;
 pub mod file;

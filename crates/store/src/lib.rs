@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod audit;
 pub mod commit;
 pub mod contacts;
+pub mod erasures;
 pub mod identities;
 pub mod imports;
 pub mod invitations;
@@ -14,6 +15,7 @@ pub mod log;
 pub mod notifications;
 pub mod outbox;
 pub mod profiles;
+pub mod retention;
 pub mod sessions;
 pub mod sources;
 mod sqlite;
@@ -53,12 +55,14 @@ pub trait Store:
     + commit::Commit
     + contacts::Contacts
     + identities::Identities
+    + erasures::Erasures
     + imports::Imports
     + invitations::Invitations
     + log::Log
     + notifications::Notifications
     + outbox::Outbox
     + profiles::Profiles
+    + retention::Retentions
     + sessions::Sessions
     + sources::Sources
     + undo::Undo

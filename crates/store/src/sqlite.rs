@@ -9,6 +9,7 @@ mod checkpoint;
 mod codec;
 mod commit;
 mod contacts;
+mod erasures;
 mod heads;
 mod identifiers;
 mod identities;
@@ -23,6 +24,7 @@ mod profiles;
 mod readers;
 mod receiving;
 mod replays;
+mod retention;
 mod sessions;
 mod sources;
 mod undo;
@@ -30,7 +32,7 @@ mod upkeep;
 mod workspaces;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +62,7 @@ pub(crate) struct Sqlite {
     readers: Readers,
     identifiers: Arc<Identifiers>,
     receiving: Arc<Receiving>,
+    path: PathBuf,
 }
 
 impl Sqlite {
@@ -71,7 +74,9 @@ impl Sqlite {
         connection.execute_batch(
             "PRAGMA synchronous = FULL;
              PRAGMA cache_size = -65536;
-             PRAGMA temp_store = MEMORY;",
+             PRAGMA temp_store = MEMORY;
+             -- What is deleted belongs to people: it must not stay in pages that nobody uses.
+             PRAGMA secure_delete = ON;",
         )?;
         let identifiers = Arc::new(Identifiers::open(&connection)?);
         Ok(Sqlite {
@@ -79,6 +84,7 @@ impl Sqlite {
             readers: Readers::new(path),
             identifiers,
             receiving: Arc::default(),
+            path: path.to_owned(),
         })
     }
 }
@@ -192,12 +198,7 @@ impl Log for Sqlite {
         after: u64,
     ) -> Result<Corrected, StoreError> {
         self.writer
-            .write_alone(move |writing| {
-                log::correct::overwrite(&writing.tx, true)?;
-                let corrected = log::correct::erase(&writing.tx, workspace, &filter, after);
-                log::correct::overwrite(&writing.tx, false)?;
-                corrected
-            })
+            .write_alone(move |writing| log::correct::erase(&writing.tx, workspace, &filter, after))
             .await
     }
 
@@ -207,7 +208,13 @@ impl Log for Sqlite {
         before: Timestamp,
     ) -> Result<Corrected, StoreError> {
         self.writer
-            .write_alone(move |writing| log::correct::drop_old(&writing.tx, workspace, before))
+            .write_alone(move |writing| {
+                let dropped = log::correct::drop_old(&writing.tx, workspace, before)?;
+                Ok(Corrected {
+                    attempts: dropped.attempts,
+                    next: dropped.last.filter(|_| dropped.more),
+                })
+            })
             .await
     }
 

@@ -75,6 +75,33 @@ impl Encoding {
         }
     }
 
+    /// A text in this encoding, without a mark; none if it has characters that the encoding has not.
+    pub fn encode(self, text: &str) -> Option<Vec<u8>> {
+        match self.0 {
+            Kind::Standard(encoding) if encoding == UTF_16LE => {
+                Some(text.encode_utf16().flat_map(u16::to_le_bytes).collect())
+            }
+            Kind::Standard(encoding) if encoding == UTF_16BE => {
+                Some(text.encode_utf16().flat_map(u16::to_be_bytes).collect())
+            }
+            Kind::Standard(encoding) => {
+                let (bytes, _, lossy) = encoding.encode(text);
+                (!lossy).then(|| bytes.into_owned())
+            }
+            Kind::Utf32 { big_endian } => {
+                let units = text.chars().map(u32::from);
+                let bytes = units.map(|unit| {
+                    if big_endian {
+                        unit.to_be_bytes()
+                    } else {
+                        unit.to_le_bytes()
+                    }
+                });
+                Some(bytes.flatten().collect())
+            }
+        }
+    }
+
     /// The encoding that a byte order mark at the start of a file announces.
     fn for_mark(start: &[u8]) -> Option<Encoding> {
         // The mark of UTF-16LE is the beginning of that of UTF-32LE.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use rollbook_engine::attempt::Totals;
 use rollbook_engine::candidate::Candidate;
 use rollbook_engine::contact::IdentifierRef;
+use rollbook_engine::issue::Issue;
 use rollbook_engine::known::Known;
 use rollbook_engine::plan::{Expected, Plan, Verdict, plan};
 use rusqlite::OptionalExtension;
@@ -18,7 +19,7 @@ use super::log::{self, NewAttempt};
 use super::receiving::Receiving;
 use super::writer::Writing;
 use super::{Sqlite, imports, replays};
-use crate::commit::{Batch, Commit, Delivered, Delivery, Idempotency, ImportStep};
+use crate::commit::{Batch, Commit, Delivered, Delivery, Idempotency, ImportStep, Payload};
 use crate::log::{Attempt, AttemptId};
 use crate::{StoreError, Timestamp, WorkspaceId};
 
@@ -105,7 +106,12 @@ fn deliver(writing: &mut Writing<'_>, batch: &Batch) -> Result<Vec<Delivered>, S
     head.waiting += new.len() as u64;
     let attempts = attempts(batch, &new, committed);
     for (attempt, delivery) in attempts.iter().zip(&new) {
-        if let Some(idempotency) = &delivery.idempotency {
+        // Once the person may come back, the same delivery is good.
+        let withheld = attempt
+            .issues
+            .iter()
+            .any(|issue| issue.code == Issue::CONTACT_ERASED);
+        if let Some(idempotency) = delivery.idempotency.as_ref().filter(|_| !withheld) {
             remember(writing, batch, idempotency, attempt.id)?;
         }
     }
@@ -301,6 +307,12 @@ fn created(plan: &Plan, places: &[usize]) -> u64 {
     places.iter().filter(created).count() as u64
 }
 
+/// What is kept of a record of which nothing may be kept.
+static NOTHING: Payload = Payload {
+    content_type: String::new(),
+    bytes: Vec::new(),
+};
+
 /// The attempts of records as the log takes them in.
 fn new_attempts<'a>(
     batch: &Batch,
@@ -323,10 +335,15 @@ fn new_attempts<'a>(
             issues: &step.issues,
             notes: &step.notes,
             changes: &step.changes,
-            payload: &delivery.payload,
+            payload: if step.is_withheld() {
+                &NOTHING
+            } else {
+                &delivery.payload
+            },
             idempotency_key: delivery
                 .idempotency
                 .as_ref()
+                .filter(|_| !step.is_withheld())
                 .map(|idempotency| idempotency.key.as_str()),
             replay_of: delivery.replay_of,
         })
@@ -358,7 +375,7 @@ pub(super) fn write_contacts(
     Ok(())
 }
 
-/// Lets the owners of every identifier be known. Returns the places of the candidates that have none.
+/// Lets the owners of every identifier be known, and which are of people who were erased. Returns the places of the candidates that have none.
 fn gather(
     writing: &mut Writing<'_>,
     batch: &Batch,
@@ -385,6 +402,14 @@ fn gather(
     // A contact that was found by its first identifier mostly has the others as well: no need to look for them.
     others.retain(|identifier| known.find_in_place(identifier).is_none());
     load_owners(writing, batch.workspace, others.into_iter(), known)?;
+    if let Some(erased) = writing.identifiers.erased(&writing.tx, batch.workspace)? {
+        let all = candidates
+            .iter()
+            .flat_map(|candidate| candidate.identifiers_in_place(&batch.policy));
+        for (identifier, _) in all.filter(|(identifier, _)| erased.has(identifier)) {
+            known.add_erased(identifier.to_identifier());
+        }
+    }
     Ok(nameless)
 }
 
@@ -417,6 +442,7 @@ fn attempts(batch: &Batch, deliveries: &[&Delivery], committed: Committed) -> Ve
         .map(|((step, delivery), number)| {
             let outcome = step.outcome();
             let contact = step.contact();
+            let withheld = step.is_withheld();
             Attempt {
                 id: AttemptId::new(batch.workspace, received_at, number),
                 received_at,
@@ -434,6 +460,7 @@ fn attempts(batch: &Batch, deliveries: &[&Delivery], committed: Committed) -> Ve
                 idempotency_key: delivery
                     .idempotency
                     .as_ref()
+                    .filter(|_| !withheld)
                     .map(|idempotency| idempotency.key.clone()),
                 replay_of: delivery.replay_of,
             }

@@ -16,16 +16,18 @@
 //! read again. A segment that is missing or damaged does not matter: contacts say the same, and the index is made
 //! anew from them, with a message in the program's own log.
 
+pub(super) mod erased;
 mod segments;
 mod table;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rollbook_engine::contact::{IdentifierKind, IdentifierRef};
 use rollbook_engine::known::Move;
 use rusqlite::{Connection, Transaction};
 
+use self::erased::Erased;
 use self::segments::{End, Unread};
 use self::table::Table;
 use super::contacts::{self, RowId};
@@ -38,6 +40,8 @@ pub(super) struct Identifiers {
     index: RwLock<Index>,
     /// Whether the index was made anew in a transaction that is not committed yet.
     made_anew: AtomicBool,
+    /// Those of people who were erased.
+    erased: erased::Cache,
 }
 
 /// What is known, and up to which end of the segments.
@@ -88,7 +92,27 @@ impl Identifiers {
             seed: seed.cast_unsigned(),
             index: RwLock::default(),
             made_anew: AtomicBool::new(false),
+            erased: erased::Cache::default(),
         })
+    }
+
+    /// The identifiers of people who were erased; none if nobody was.
+    pub(super) fn erased(
+        &self,
+        connection: &Connection,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Arc<Erased>>, StoreError> {
+        let erased = self.erased.get(connection, workspace)?;
+        Ok(erased.filter(|erased| !erased.is_empty()))
+    }
+
+    /// The same, also if all of them were lifted: for who writes more of them down.
+    pub(super) fn erased_or_none_yet(
+        &self,
+        connection: &Connection,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Arc<Erased>>, StoreError> {
+        self.erased.get(connection, workspace)
     }
 
     /// Takes in what other processes wrote, once in a transaction; makes the index anew from the contacts if it is

@@ -49,6 +49,7 @@ mod summary;
 mod tail;
 #[cfg(test)]
 mod tests;
+pub(super) mod traces;
 
 use std::collections::HashMap;
 

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0014_known_devices.sql"),
     include_str!("../../migrations/sqlite/0015_key_rotation.sql"),
     include_str!("../../migrations/sqlite/0016_identities.sql"),
+    include_str!("../../migrations/sqlite/0017_privacy.sql"),
 ];
 
 /// Marks a file as Rollbook's: "RLBK".

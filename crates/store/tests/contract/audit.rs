@@ -70,7 +70,13 @@ async fn the_database_itself_refuses_to_change_the_audit() {
         added.await.unwrap();
         let Database::Sqlite(folder) = &database;
         let other = rusqlite::Connection::open(folder.path().join("rollbook.db")).unwrap();
-        for change in ["DELETE FROM audit", "UPDATE audit SET who = 'bob'"] {
+        for change in [
+            "DELETE FROM audit",
+            "UPDATE audit SET who = 'bob'",
+            // Replacing a row deletes it without asking who keeps rows.
+            "INSERT OR REPLACE INTO audit
+             SELECT workspace, number, at, 'bob', what, about, address FROM audit",
+        ] {
             let error = other.execute(change, []).unwrap_err().to_string();
             assert!(error.contains("append-only"), "{error}");
         }

@@ -4,9 +4,11 @@
 //! blocks that hold what is meant. What happened stays: an erased attempt has its time, result, action, source and
 //! contact number, so every count adds up as before.
 
+use std::time::{Duration, Instant};
+
 use rollbook_engine::attempt::Shown;
 use rollbook_engine::issue::Note;
-use rusqlite::{Transaction, params};
+use rusqlite::Transaction;
 
 use super::block::{Header, Stored};
 use super::blocks::{self, Parts};
@@ -24,7 +26,10 @@ use crate::{StoreError, Timestamp, WorkspaceId};
 const ERASED_AT_ONCE: usize = if cfg!(test) { 2 } else { 8 };
 
 /// Blocks that one transaction drops.
-const DROPPED_AT_ONCE: usize = if cfg!(test) { 2 } else { 64 };
+const DROPPED_AT_ONCE: usize = if cfg!(test) { 2 } else { 16 };
+
+/// How long one transaction makes blocks anew before it says that there is more.
+const REWRITING: Duration = Duration::from_millis(10);
 
 /// See [`crate::log::Log::erase_attempts`].
 pub(in crate::sqlite) fn erase(
@@ -90,24 +95,43 @@ pub(in crate::sqlite) fn erase(
 
 /// Makes a block anew without the values of some of its attempts. Its header stays as it is.
 fn erase_in_block(tx: &Transaction<'_>, header: &Header, rows: &[usize]) -> Result<(), StoreError> {
+    let mut attempts = read_block(tx, header)?;
+    for row in rows {
+        if let Some((attempt, payload)) = attempts.get_mut(*row) {
+            *payload = erase_values(attempt);
+        }
+    }
+    write_block(tx, header, &attempts)
+}
+
+/// All attempts of a block.
+fn read_block(tx: &Transaction<'_>, header: &Header) -> Result<Vec<(Stored, Payload)>, StoreError> {
     let mut parts = Parts::of(tx)?;
+    let all = whole(&mut parts, header)?;
+    open(&mut parts, vec![all], true)
+}
+
+/// All attempts of a block, to be opened.
+pub(super) fn whole(parts: &mut Parts<'_>, header: &Header) -> Result<Picked, StoreError> {
     let blob = parts.meta(header)?;
     let damaged = |damage| blocks::damaged(header, damage);
     let meta = Unpacker::new()
         .and_then(|mut unpacker| block::Meta::decode(&blob, header.n, &mut unpacker))
         .map_err(damaged)?;
     let n = usize::try_from(header.n).map_err(|_| damaged(Damage("it is impossibly large")))?;
-    let all = Picked {
+    Ok(Picked {
         header: header.clone(),
         meta,
         rows: (0..n).collect(),
-    };
-    let mut attempts = open(&mut parts, vec![all], true)?;
-    for row in rows {
-        if let Some((attempt, payload)) = attempts.get_mut(*row) {
-            *payload = erase_values(attempt);
-        }
-    }
+    })
+}
+
+/// Writes a block anew; its header stays as it is.
+fn write_block(
+    tx: &Transaction<'_>,
+    header: &Header,
+    attempts: &[(Stored, Payload)],
+) -> Result<(), StoreError> {
     let new: Vec<_> = attempts
         .iter()
         .map(|(attempt, payload)| attempt.as_new(payload))
@@ -116,14 +140,161 @@ fn erase_in_block(tx: &Transaction<'_>, header: &Header, rows: &[usize]) -> Resu
     blocks::replace_contents(tx, header, &encoded)
 }
 
+/// How far a rewriting came.
+pub(in crate::sqlite) struct Rewritten {
+    /// Attempts that were changed.
+    pub(in crate::sqlite) changed: u64,
+    /// The last attempt that was looked at.
+    pub(in crate::sqlite) until: u64,
+    /// Whether there is more to do.
+    pub(in crate::sqlite) more: bool,
+}
+
+/// Changes attempts with numbers above `after` that were received before a time; for some milliseconds, then it says
+/// that there is more.
+pub(in crate::sqlite) fn rewrite_old(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    after: u64,
+    before: Timestamp,
+    change: impl Fn(&mut Stored, &mut Payload) -> bool,
+) -> Result<Rewritten, StoreError> {
+    let begun = Instant::now();
+    let mut rewritten = Rewritten {
+        changed: 0,
+        until: after,
+        more: false,
+    };
+    while let Some(header) = blocks::reaching(tx, workspace, rewritten.until + 1)? {
+        if header.min_at >= before {
+            return Ok(rewritten);
+        }
+        if begun.elapsed() > REWRITING {
+            rewritten.more = true;
+            return Ok(rewritten);
+        }
+        let mut attempts = read_block(tx, &header)?;
+        let mut changed = 0;
+        for (attempt, payload) in &mut attempts {
+            if attempt.number > rewritten.until && attempt.received_at < before {
+                changed += u64::from(change(attempt, payload));
+                rewritten.until = attempt.number;
+            }
+        }
+        if changed > 0 {
+            write_block(tx, &header, &attempts)?;
+            rewritten.changed += changed;
+        }
+        if rewritten.until < header.last_no {
+            return Ok(rewritten);
+        }
+    }
+    let mut old = Vec::new();
+    let numbers = (rewritten.until + 1, u64::MAX);
+    tail::each(
+        tx,
+        workspace,
+        numbers,
+        Order::OldestFirst,
+        |attempt, payload| {
+            let is_old = attempt.received_at < before;
+            if is_old {
+                old.push((attempt, payload));
+            }
+            is_old
+        },
+    )?;
+    for (attempt, payload) in &mut old {
+        rewritten.until = attempt.number;
+        if change(attempt, payload) {
+            rewritten.changed += 1;
+            tail::replace(tx, workspace, &attempt.as_new(payload))?;
+        }
+    }
+    Ok(rewritten)
+}
+
+/// Changes attempts with these numbers, in ascending order.
+pub(in crate::sqlite) fn rewrite_numbers(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    mut numbers: &[u64],
+    mut change: impl FnMut(&mut Stored, &mut Payload) -> bool,
+) -> Result<(), StoreError> {
+    while let Some(first) = numbers.first() {
+        let Some(header) = blocks::reaching(tx, workspace, *first)? else {
+            break;
+        };
+        let here = numbers.partition_point(|number| *number <= header.last_no);
+        let (own, rest) = numbers.split_at(here);
+        numbers = rest;
+        let mut attempts = read_block(tx, &header)?;
+        let mut changed = false;
+        for (attempt, payload) in &mut attempts {
+            if own.binary_search(&attempt.number).is_ok() {
+                changed |= change(attempt, payload);
+            }
+        }
+        if changed {
+            write_block(tx, &header, &attempts)?;
+        }
+    }
+    for number in numbers {
+        let mut found = None;
+        let only = (*number, *number);
+        tail::each(
+            tx,
+            workspace,
+            only,
+            Order::OldestFirst,
+            |attempt, payload| {
+                found = Some((attempt, payload));
+                false
+            },
+        )?;
+        if let Some((mut attempt, mut payload)) = found
+            && change(&mut attempt, &mut payload)
+        {
+            tail::replace(tx, workspace, &attempt.as_new(&payload))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets an attempt past its retention be an empty row; whether it was more than that.
+pub(in crate::sqlite) fn empty(attempt: &mut Stored, payload: &mut Payload) -> bool {
+    if is_erased(attempt, payload) {
+        return false;
+    }
+    *payload = erase_values(attempt);
+    attempt.detail.notes = vec![Note::past_retention()];
+    true
+}
+
+/// Drops the payload of an attempt, if it has one.
+pub(in crate::sqlite) fn drop_payload(attempt: &mut Stored, payload: &mut Payload) -> bool {
+    if payload.bytes.is_empty() {
+        return false;
+    }
+    payload.bytes = Vec::new();
+    attempt.detail.notes.push(Note::payload_dropped());
+    true
+}
+
+/// Whether what an attempt says was erased already.
+pub(super) fn is_erased(attempt: &Stored, payload: &Payload) -> bool {
+    let mut notes = attempt.detail.notes.iter();
+    payload.bytes.is_empty()
+        && attempt.shown == Shown::default()
+        && notes.any(|note| note.code == Note::ERASED)
+}
+
 /// Leaves of an attempt what is about nobody. Returns the payload that it has now.
-fn erase_values(attempt: &mut Stored) -> Payload {
+pub(super) fn erase_values(attempt: &mut Stored) -> Payload {
     attempt.shown = Shown::default();
     let detail = &mut attempt.detail;
     for issue in &mut detail.issues {
-        // The code and the field still say what was wrong; the sentence quotes the value.
-        issue.value = None;
-        issue.message = String::new();
+        issue.erase();
     }
     detail.changes.clear();
     detail.notes = vec![Note::erased()];
@@ -134,39 +305,43 @@ fn erase_values(attempt: &mut Stored) -> Payload {
     }
 }
 
+/// What was dropped.
+#[derive(Default)]
+pub(in crate::sqlite) struct Dropped {
+    /// Attempts.
+    pub(in crate::sqlite) attempts: u64,
+    /// The number of the first one.
+    pub(in crate::sqlite) first: u64,
+    /// The number of the last one; none if nothing was dropped.
+    pub(in crate::sqlite) last: Option<u64>,
+    /// Whether there may be more.
+    pub(in crate::sqlite) more: bool,
+}
+
 /// See [`crate::log::Log::drop_attempts`].
 pub(in crate::sqlite) fn drop_old(
     tx: &Transaction<'_>,
     workspace: WorkspaceId,
     before: Timestamp,
-) -> Result<Corrected, StoreError> {
-    let mut corrected = Corrected::default();
+) -> Result<Dropped, StoreError> {
+    let mut dropped = Dropped::default();
     // The newest attempts stay whatever their age: numbers count on from them.
     let Some(last) = blocks::last(tx, workspace)? else {
-        return Ok(corrected);
+        return Ok(dropped);
     };
     for header in blocks::oldest(tx, workspace, DROPPED_AT_ONCE)? {
         if header.max_at >= before || header.last_no == last.last_no {
-            return Ok(Corrected {
-                next: None,
-                ..corrected
-            });
+            dropped.more = false;
+            return Ok(dropped);
         }
-        corrected.attempts += header.n;
-        corrected.next = Some(header.last_no);
+        if dropped.last.is_none() {
+            dropped.first = header.first_no;
+        }
+        dropped.attempts += header.n;
+        dropped.last = Some(header.last_no);
+        dropped.more = true;
         blocks::remove(tx, workspace, &header)?;
         replays::drop_until(tx, workspace, header.last_no)?;
     }
-    Ok(corrected)
-}
-
-/// Lets what is erased from now on in this connection be overwritten in the file, not only forgotten.
-pub(in crate::sqlite) fn overwrite(tx: &Transaction<'_>, on: bool) -> Result<(), StoreError> {
-    let pragma = if on {
-        "PRAGMA secure_delete = ON"
-    } else {
-        "PRAGMA secure_delete = OFF"
-    };
-    tx.query_row(pragma, params![], |_| Ok(()))?;
-    Ok(())
+    Ok(dropped)
 }

@@ -157,8 +157,7 @@ impl Log {
                 attempt.notes = vec![Note::erased()];
                 attempt.idempotency_key = None;
                 for issue in &mut attempt.issues {
-                    issue.value = None;
-                    issue.message.clear();
+                    issue.erase();
                 }
                 *payload = self::payload("", b"");
             }
@@ -174,7 +173,7 @@ impl Log {
             self.in_transaction(|tx| {
                 let corrected = correct::drop_old(tx, WORKSPACE, before)?;
                 dropped += corrected.attempts;
-                going = corrected.next.is_some();
+                going = corrected.more;
                 Ok(())
             });
         }
