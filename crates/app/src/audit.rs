@@ -76,6 +76,10 @@ acts! {
     Replayed = "log.replayed", "Replayed attempts";
     /// Somebody erased a person.
     Erased = "contact.erased", "Erased a person";
+    /// Somebody let a person who was erased come back.
+    LiftedErasure = "erasure.lifted", "Lifted an erasure";
+    /// Somebody took everything that is kept about a person.
+    ExportedPerson = "person.exported", "Exported everything about a person";
     /// A setting of the workspace was changed.
     ChangedSetting = "setting.changed", "Changed a setting";
     /// A source was added.

@@ -16,6 +16,7 @@ mod mail;
 mod migrate;
 mod normalize;
 mod openapi;
+mod privacy;
 mod read;
 mod replay;
 mod secrets;
@@ -79,6 +80,8 @@ enum Command {
     Replay(replay::Replay),
     #[command(subcommand)]
     Contacts(contacts::Contacts),
+    #[command(subcommand)]
+    Privacy(privacy::Privacy),
     #[command(subcommand)]
     Source(source::Sources),
     #[command(subcommand)]
@@ -232,6 +235,7 @@ async fn carry_out(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Log(command) => command.run(config).await,
         Command::Replay(command) => command.run(config).await,
         Command::Contacts(command) => command.run(config).await,
+        Command::Privacy(command) => command.run(config).await,
         Command::Source(command) => command.run(config).await,
         Command::Key(command) => command.run(config).await,
         Command::User(command) => command.run(config).await,

@@ -23,6 +23,7 @@ mod oidc;
 mod outgoing;
 mod passwords;
 mod people;
+mod privacy;
 mod search;
 mod secrets;
 mod spreadsheet;

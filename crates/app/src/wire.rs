@@ -1,5 +1,6 @@
 //! What programs see: attempts, contacts and imports as JSON (SPEC 8).
 
+pub(crate) mod privacy;
 pub(crate) mod review;
 
 use std::collections::HashMap;

@@ -10,7 +10,7 @@ use rollbook_store::WorkspaceId;
 use rollbook_store::contacts::{ContactFilter, StoredContact};
 
 use super::terminal::{self, plain, print_json, print_table, say, show_time, zone};
-use super::{Done, usage};
+use super::{Done, privacy, usage};
 use crate::app::App;
 use crate::audit::{Act, Actor};
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::wire::ContactJson;
 /// Contacts that are read at a time.
 const PAGE: u16 = 1_000;
 
-/// List, show and export contacts
+/// List, show, export and erase contacts
 #[derive(Debug, Subcommand)]
 pub(super) enum Contacts {
     /// List contacts, newest first
@@ -74,6 +74,39 @@ Examples:
         /// In which form
         #[arg(long, value_enum, default_value = "csv")]
         format: ExportFormat,
+    },
+
+    /// Print everything that is kept about one person, as JSON
+    ///
+    /// The contact, every attempt about it with its payload, its rows in kept files, and mails that name it.
+    #[command(after_help = "\
+Examples:
+  rollbook contacts person 17 > person.json")]
+    Person {
+        /// The contact's number
+        id: u64,
+    },
+
+    /// Erase a person from contacts, log, files and mails; this cannot be taken back
+    ///
+    /// A counted tombstone stays, and keyed hashes of the identifiers, so that no record brings the person back;
+    /// `rollbook privacy lift` lifts that. One that was stopped goes on when the same command runs again.
+    #[command(after_help = "\
+Examples:
+  rollbook contacts erase 17 --dry-run
+  rollbook contacts erase 17 --yes")]
+    Erase {
+        /// The contact's number
+        id: u64,
+        /// Erase without asking again
+        #[arg(long)]
+        yes: bool,
+        /// Write nothing; tell what would be erased
+        #[arg(long)]
+        dry_run: bool,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -180,6 +213,13 @@ impl Contacts {
                 }
                 out.flush()?;
             }
+            Contacts::Person { id } => privacy::export_person(&app, workspace.id, id).await?,
+            Contacts::Erase {
+                id,
+                yes,
+                dry_run,
+                json,
+            } => privacy::erase_person(&app, workspace.id, id, (yes, dry_run, json)).await?,
         }
         Ok(Done::Fully)
     }

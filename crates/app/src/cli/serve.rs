@@ -168,6 +168,8 @@ pub(super) async fn serve(entrance: Entrance, app: App) -> anyhow::Result<Done> 
     // Dropped together with the set, these end where they are.
     let mut others = JoinSet::new();
     others.spawn(jobs::digest::work(app.clone()));
+    others.spawn(jobs::erase::work(app.clone()));
+    others.spawn(jobs::sweep::work(app.clone()));
     let senders = jobs::send_mail::Senders::start(&app);
     if let Some(listener) = metrics {
         say(&format!(

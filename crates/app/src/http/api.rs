@@ -9,10 +9,11 @@ mod document;
 pub(crate) mod fields;
 mod imports;
 mod keys;
-mod logs;
+pub(crate) mod logs;
 pub(crate) mod notifications;
-mod outbox;
+pub(crate) mod outbox;
 mod params;
+mod privacy;
 mod profiles;
 mod records;
 mod replay;
@@ -143,6 +144,13 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::export))
         .routes(routes!(contacts::show))
+        .routes(routes!(privacy::preview))
+        .routes(routes!(privacy::start))
+        .routes(routes!(privacy::export))
+        .routes(routes!(privacy::list))
+        .routes(routes!(privacy::show))
+        .routes(routes!(privacy::lift))
+        .routes(routes!(privacy::retention, privacy::set_retention))
         .routes(routes!(logs::list))
         .routes(routes!(logs::summary))
         .routes(routes!(logs::export))

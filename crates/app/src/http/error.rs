@@ -559,6 +559,8 @@ answers! {
     Named: NotFound;
     /// What an endpoint that makes or changes a thing may answer.
     Checked: Exists, Value;
+    /// What an endpoint that takes values within limits may answer.
+    OutOfRange: Value;
     /// What an endpoint that delivers may answer.
     Paused: SourcePaused;
     /// What an endpoint with idempotency keys may answer.

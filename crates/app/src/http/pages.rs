@@ -20,6 +20,7 @@ mod new_source;
 mod notifications;
 mod oidc;
 mod people;
+pub(crate) mod privacy;
 mod remap;
 mod reset;
 pub(crate) mod review;
@@ -49,6 +50,11 @@ pub(crate) fn router() -> Router<App> {
         .route("/", get(|| async { Redirect::to("/contacts") }))
         .route("/contacts", get(contacts::get))
         .route("/contacts/{id}", get(contact::get))
+        .route(
+            "/contacts/{id}/erase",
+            get(privacy::erase::get).post(privacy::erase::post),
+        )
+        .route("/contacts/{id}/person.json", get(privacy::erase::person))
         .route("/imports", get(imports::get))
         .route(
             "/imports/new",
@@ -126,6 +132,11 @@ pub(crate) fn router() -> Router<App> {
         .route(
             "/settings/notifications/outbox/{id}/retry",
             post(notifications::outbox::retry),
+        )
+        .route("/settings/privacy", get(privacy::get).post(privacy::post))
+        .route(
+            "/settings/privacy/erasures/{number}/lift",
+            post(privacy::lift),
         )
         .merge(people_router())
         .route("/assets/{hash}/{name}", get(assets::get))

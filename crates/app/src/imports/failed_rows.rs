@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rollbook_engine::attempt::ImportResult;
-use rollbook_engine::issue::Issue;
+use rollbook_engine::issue::{Issue, Note};
 use rollbook_store::StoreError;
 use rollbook_store::commit::Payload;
 use rollbook_store::imports::Import;
@@ -80,7 +80,8 @@ impl FailedRows {
     }
 }
 
-/// The line of a failed row; none if somebody left it out on purpose, so that there is nothing to correct.
+/// The line of a failed row; none if somebody left it out on purpose, or what it said is not kept any more, so that
+/// there is nothing to correct.
 pub(crate) fn line(
     options: &ImportOptions,
     attempt: &Attempt,
@@ -88,7 +89,8 @@ pub(crate) fn line(
     edits: &Edits,
 ) -> Option<String> {
     let dropped = |issue: &Issue| issue.code == Issue::DROPPED;
-    if attempt.issues.iter().any(dropped) {
+    let gone = |note: &Note| matches!(note.code.as_ref(), Note::ERASED | Note::PAYLOAD_DROPPED);
+    if attempt.issues.iter().any(dropped) || attempt.notes.iter().any(gone) {
         return None;
     }
     let edit = attempt.row.and_then(|row| edits.row(row));

@@ -496,7 +496,7 @@ fn examine(
 }
 
 /// The SHA-256 of what is left of a file.
-fn hash_of(file: &mut File) -> Result<[u8; 32], std::io::Error> {
+pub(crate) fn hash_of(file: &mut File) -> Result<[u8; 32], std::io::Error> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

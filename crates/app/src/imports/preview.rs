@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rollbook_engine::attempt::Totals;
-use rollbook_engine::contact::ContactId;
+use rollbook_engine::contact::{ContactId, Identifier};
 use rollbook_engine::issue::Issue;
 use rollbook_engine::known::Known;
 use rollbook_engine::plan::{Step, Verdict, plan};
 use rollbook_engine::policy::Policy;
-use rollbook_store::StoreError;
 use rollbook_store::commit::Delivery;
 use rollbook_store::sources::Source;
+use rollbook_store::{StoreError, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -115,9 +115,7 @@ pub(crate) async fn preview(
                     .map(|(identifier, _)| identifier)
             })
             .collect();
-        for contact in app.store.owners(source.workspace, asked).await? {
-            known.add(contact);
-        }
+        know(app, source.workspace, asked, &mut known).await?;
         let schema = prepared.binding.schema();
         let mut last = people.last();
         let mut next = || {
@@ -138,6 +136,26 @@ pub(crate) async fn preview(
         }
     }
     Ok(Some(totals))
+}
+
+/// Lets the owners of identifiers be known, and which are of people who were erased.
+pub(crate) async fn know(
+    app: &App,
+    workspace: WorkspaceId,
+    identifiers: Vec<Identifier>,
+    known: &mut Known,
+) -> Result<(), StoreError> {
+    for identifier in app
+        .store
+        .erased_among(workspace, identifiers.clone())
+        .await?
+    {
+        known.add_erased(identifier);
+    }
+    for contact in app.store.owners(workspace, identifiers).await? {
+        known.add(contact);
+    }
+    Ok(())
 }
 
 /// The highest number of a contact: new ones get higher ones, so that none is taken for a stored one.

@@ -110,7 +110,7 @@ pub(crate) async fn read(
         return Err(ReplayError::Paused(source.settings.name));
     }
     match Obstacle::of(attempt) {
-        Some(Obstacle::Cut) if edit.payload.is_some() => {}
+        Some(Obstacle::Cut | Obstacle::NoPayload) if edit.payload.is_some() => {}
         // Who asks for this one wants it after all.
         None | Some(Obstacle::Dropped) => {}
         Some(obstacle) => return Err(ReplayError::Obstacle(obstacle)),

@@ -146,6 +146,9 @@ impl World {
             let mails = admin.get("/api/v1/outbox").json();
             mails["mails"][0]["id"].as_str().map(str::to_owned)
         });
+        let gone = desk.deliver("hotel-desk", &json!({"email": "gone@hotel.example"}));
+        let gone = gone.json()["contact_id"].to_string();
+        server.rollbook(&["contacts", "erase", gone.trim_matches('"'), "--yes"]);
         let keys = admin.get("/api/v1/keys").json();
         let hotel = Hotel {
             mail,
@@ -191,6 +194,8 @@ impl World {
             of("/api/v1/fields"),
             of("/api/v1/mapping-profiles"),
             of("/api/v1/notifications"),
+            of("/api/v1/erasures"),
+            of("/api/v1/retention"),
             keys.to_string(),
         ]
         .join("\n")
@@ -209,7 +214,7 @@ impl Hotel {
             "outbox" => Some(&self.mail),
             "mapping-profiles" => Some("hotel-profile"),
             // Of a file.
-            "rows" => Some("1"),
+            "erasures" | "rows" => Some("1"),
             "columns" => Some("0"),
             _ => None,
         }

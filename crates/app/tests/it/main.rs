@@ -25,6 +25,7 @@ mod mapping;
 mod masking;
 mod metrics;
 mod people;
+mod privacy;
 mod records;
 mod replays;
 mod review;

@@ -177,6 +177,23 @@ impl Server {
         run(&self.folder, arguments)
     }
 
+    /// Every file of the server, with its bytes.
+    pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
+        fn read(folder: &std::path::Path, files: &mut Vec<(String, Vec<u8>)>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    read(&path, files);
+                } else {
+                    files.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+                }
+            }
+        }
+        let mut files = Vec::new();
+        read(self.folder.path(), &mut files);
+        files
+    }
+
     /// The address, without a path.
     pub(crate) fn url(&self) -> &str {
         &self.url

@@ -25,7 +25,9 @@ use crate::http::auth::{Caller, SourceList};
 use crate::http::error::{Guarded, Kind, Named, Problem};
 use crate::masking::Sight;
 use crate::search::{point_in_time, search};
-use crate::wire::{ActionSchema, AttemptJson, IdentifierKindSchema, ResultSchema, rfc3339};
+use crate::wire::{
+    ActionSchema, AttemptJson, IdentifierKindSchema, ResultSchema, SourceNames, rfc3339,
+};
 
 /// Which attempts: every condition given must hold.
 #[derive(Debug, Default, IntoParams)]
@@ -368,14 +370,28 @@ pub(crate) async fn show(
     let replays = api.app.store.replays(caller.workspace(), attempt.id);
     let replays = replays.await?;
     let sources = api.sources(&caller).await?;
-    let (payload, payload_content_type, payload_encoding) = payload_text(payload);
     Ok(Json(AttemptWithPayloadJson {
-        attempt: AttemptJson::of(attempt, &sources.names),
         replays: replays.iter().map(ToString::to_string).collect(),
-        payload,
-        payload_content_type,
-        payload_encoding,
+        ..AttemptWithPayloadJson::of(attempt, payload, &sources.names)
     }))
+}
+
+impl AttemptWithPayloadJson {
+    /// An attempt and what was sent, without what repeats it.
+    pub(crate) fn of(
+        attempt: Attempt,
+        payload: Payload,
+        names: &SourceNames,
+    ) -> AttemptWithPayloadJson {
+        let (payload, payload_content_type, payload_encoding) = payload_text(payload);
+        AttemptWithPayloadJson {
+            attempt: AttemptJson::of(attempt, names),
+            replays: Vec::new(),
+            payload,
+            payload_content_type,
+            payload_encoding,
+        }
+    }
 }
 
 /// The attempt with an id, if the caller may see it.

@@ -361,7 +361,7 @@ fn addresses(addresses: &[String]) -> Result<Vec<String>, Problem> {
         .map_err(|error| wrong("recipients", error))
 }
 
-fn wrong(member: &str, detail: String) -> Problem {
+pub(super) fn wrong(member: &str, detail: String) -> Problem {
     Problem::new(Kind::Value, detail).with("member", member)
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct ContactPage {
     pub(crate) name: String,
     /// Whether there is no such contact any more, only its history.
     pub(crate) removed: bool,
+    /// Whether the person was erased.
+    pub(crate) erased: bool,
     pub(crate) fields: Vec<FieldView>,
     pub(crate) identifiers: Vec<IdentifierView>,
     pub(crate) created: When,
@@ -69,6 +71,7 @@ pub(super) async fn get(
     let id = ContactId(id.parse().map_err(|_| missing())?);
     let stored = app.store.contact(workspace, id).await?;
     let removed = stored.is_none();
+    let erased = removed && app.store.erasure_of(workspace, id).await?.is_some();
     let stored = match stored {
         Some(stored) => stored,
         None => last_seen(&app, &person, id).await?.ok_or_else(missing)?,
@@ -102,10 +105,15 @@ pub(super) async fn get(
         frame: Frame::new(&person, Section::Contacts),
         id: id.0,
         removed,
+        erased,
         name: contact.name().map_or_else(
             || {
                 let name = if removed {
-                    "Removed contact"
+                    if erased {
+                        "Erased person"
+                    } else {
+                        "Removed contact"
+                    }
                 } else {
                     "Contact without a name"
                 };

@@ -28,6 +28,8 @@ pub(crate) enum Section {
     Notifications,
     /// Admin Settings > People.
     People,
+    /// Admin Settings > Privacy.
+    Privacy,
     /// Admin Settings > Audit.
     Audit,
     /// The person's own account.
@@ -116,6 +118,7 @@ impl Frame {
             Section::Sources => "sources",
             Section::Notifications => "notifications",
             Section::People => "people",
+            Section::Privacy => "privacy",
             Section::Audit => "audit",
             Section::Account => "account",
             Section::Elsewhere => "",

@@ -37,6 +37,8 @@ pub(crate) const PAGE: u32 = 50;
 pub(crate) struct LogPage {
     pub(crate) frame: Frame,
     pub(crate) problems: Vec<String>,
+    /// Before when attempts are not kept any more, if the range reaches there.
+    pub(crate) retention: Option<When>,
     pub(crate) range: RangeMenu,
     /// The address of live updates, if the range is open.
     pub(crate) live: Option<String>,
@@ -141,6 +143,9 @@ pub(super) async fn get(
         .store
         .summary(workspace, filter.clone(), span.parts)
         .await?;
+    let retained = app.store.retention(workspace).await?;
+    let begins = filter.from.unwrap_or(Timestamp(0));
+    let retention = retained.attempts_before.filter(|before| begins < *before);
     let paging = view.before.map_or(Paging::Newest, Paging::Before);
     let found = app
         .store
@@ -178,6 +183,7 @@ pub(super) async fn get(
     };
     page(&LogPage {
         problems: view.problems.clone(),
+        retention: retention.map(|before| person.zone.when(before)),
         range: range_menu(&query, view.range, span, now, &person.zone),
         live,
         export_csv: export("csv"),

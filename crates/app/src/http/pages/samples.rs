@@ -42,6 +42,8 @@ use crate::http::pages::notifications::{
     NotificationsPage, SourceRow as ToldSource, WorkspaceForm, WorkspaceProblems,
 };
 use crate::http::pages::people::{InvitationRow, NewLink, PeoplePage, PersonRow};
+use crate::http::pages::privacy::erase::ErasePage;
+use crate::http::pages::privacy::{ErasureRow, KeptView, PrivacyPage};
 use crate::http::pages::remap::{Remap, RemapColumn};
 use crate::http::pages::reset::NewPasswordPage;
 use crate::http::pages::review::view::{
@@ -223,6 +225,7 @@ fn log(empty: Option<Empty>) -> LogPage {
     LogPage {
         frame: frame(),
         problems: vec![hostile()],
+        retention: Some(when()),
         range: RangeMenu {
             label: "Past 15 minutes".to_owned(),
             span: "11:02 – 11:17 CET".to_owned(),
@@ -740,6 +743,7 @@ fn all() -> Vec<(&'static str, String)> {
             id: 7,
             name: hostile(),
             removed: false,
+            erased: false,
             fields: vec![FieldView {
                 label: hostile(),
                 values: vec![hostile()],
@@ -1023,6 +1027,67 @@ fn all() -> Vec<(&'static str, String)> {
             ..page
         };
         add("audit, empty", &page);
+    }
+    let page = PrivacyPage {
+        frame: frame(),
+        done: Some("Saved."),
+        kept: vec![KeptView {
+            key: "payloads",
+            label: "Payloads",
+            hint: "What was sent.",
+            days: hostile(),
+            problem: Some(hostile()),
+            dropped: hostile(),
+        }],
+        erasures: vec![
+            ErasureRow {
+                number: 1,
+                contact: 17,
+                when: when(),
+                by: hostile(),
+                running: true,
+                attempts: "12".to_owned(),
+                files: hostile(),
+                lifted: None,
+            },
+            ErasureRow {
+                number: 2,
+                contact: 18,
+                when: when(),
+                by: hostile(),
+                running: false,
+                attempts: "12".to_owned(),
+                files: hostile(),
+                lifted: Some((hostile(), when())),
+            },
+        ],
+        older: Some("/settings/privacy?before=1".to_owned()),
+        later: true,
+    };
+    add("privacy", &page);
+    let page = PrivacyPage {
+        erasures: Vec::new(),
+        done: None,
+        ..page
+    };
+    add("privacy, nobody erased", &page);
+    for problem in [None, Some("Type the word.")] {
+        let page = ErasePage {
+            frame: frame(),
+            id: 17,
+            name: hostile(),
+            identifiers: "3".to_owned(),
+            attempts: "12 attempts".to_owned(),
+            files: if problem.is_some() {
+                hostile()
+            } else {
+                String::new()
+            },
+            word: "erase",
+            typed: hostile(),
+            problem,
+        };
+        add("erase", &page);
     }
     add(
         "error",

@@ -10,7 +10,7 @@ use rollbook_store::commit::Delivery;
 use rollbook_store::sources::Source;
 
 use crate::app::App;
-use crate::imports::preview::last_contact;
+use crate::imports::preview::{know, last_contact};
 use crate::imports::replay::all::{Found, Records, Wish};
 use crate::imports::replay::{Ready, ReplayError, policy};
 
@@ -43,10 +43,7 @@ impl<'a> Judge<'a> {
             identifiers.map(|(identifier, _)| identifier)
         });
         let workspace = self.source.workspace;
-        let owners = self.app.store.owners(workspace, identifiers.collect());
-        for contact in owners.await? {
-            self.known.add(contact);
-        }
+        know(self.app, workspace, identifiers.collect(), &mut self.known).await?;
         let schema = self.app.schema(workspace).await?;
         let last = &mut self.last;
         let mut next = || {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rollbook_engine::candidate::Candidate;
-use rollbook_engine::issue::{Issue, Problem};
+use rollbook_engine::issue::{Issue, Note, Problem};
 use rollbook_engine::mapping::{Binding, Mapping};
 use rollbook_engine::schema::Schema;
 use rollbook_sources::file::Reading;
@@ -29,6 +29,8 @@ use crate::imports::stream;
 pub(crate) enum Obstacle {
     /// What it said of a person was erased.
     Erased,
+    /// Its payload is not kept any more.
+    NoPayload,
     /// Its record was too large, so that only its beginning was kept.
     Cut,
     /// It took something back.
@@ -50,6 +52,7 @@ impl Obstacle {
     pub(crate) fn key(self) -> &'static str {
         match self {
             Obstacle::Erased => "erased",
+            Obstacle::NoPayload => "payload_dropped",
             Obstacle::Cut => "cut",
             Obstacle::Undo => "undo",
             Obstacle::SourceGone => "source_gone",
@@ -62,12 +65,12 @@ impl Obstacle {
 
     /// What stands in the way of an attempt, as far as it tells itself.
     pub(crate) fn of(attempt: &Attempt) -> Option<Obstacle> {
-        if attempt
-            .notes
-            .iter()
-            .any(|note| note.code == "record.erased")
-        {
+        if attempt.notes.iter().any(|note| note.code == Note::ERASED) {
             return Some(Obstacle::Erased);
+        }
+        let is_dropped = |note: &Note| note.code == Note::PAYLOAD_DROPPED;
+        if attempt.notes.iter().any(is_dropped) {
+            return Some(Obstacle::NoPayload);
         }
         attempt
             .issues
@@ -84,6 +87,7 @@ impl std::fmt::Display for Obstacle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Obstacle::Erased => "its record was erased; deliver the record again",
+            Obstacle::NoPayload => "its payload is not kept any more; deliver the record again",
             Obstacle::Cut => {
                 "its record was too large, so only its beginning was kept; deliver a shorter one"
             }

@@ -15,7 +15,7 @@ use rollbook_engine::record::Record;
 use crate::app::App;
 use crate::imports::edits::RowEdit;
 use crate::imports::intake::blocking;
-use crate::imports::preview::{RowVerdict, last_contact};
+use crate::imports::preview::{RowVerdict, know, last_contact};
 use crate::imports::review::details::Detail;
 use crate::imports::review::groups::Group;
 use crate::imports::review::{Review, ReviewError};
@@ -197,9 +197,7 @@ impl Review {
         let asked = candidate.identifiers(&policy);
         let asked = asked.map(|(identifier, _)| identifier).collect();
         let mut known = Known::new();
-        for contact in app.store.owners(source.workspace, asked).await? {
-            known.add(contact);
-        }
+        know(app, source.workspace, asked, &mut known).await?;
         let new = ContactId(last_contact(app, source).await? + 1);
         let schema = self.binding.schema();
         let plan = plan(vec![candidate], &mut known, &policy, schema, &mut || new);

@@ -53,7 +53,8 @@ impl ReplayForm {
         let obstacle = if undo {
             Some(Obstacle::Undo)
         } else {
-            Obstacle::of(attempt).filter(|obstacle| *obstacle == Obstacle::Erased)
+            Obstacle::of(attempt)
+                .filter(|obstacle| matches!(obstacle, Obstacle::Erased | Obstacle::NoPayload))
         };
         let remap = if obstacle.is_none() {
             let workspace = person.workspace.id;
