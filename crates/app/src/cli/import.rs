@@ -30,6 +30,7 @@ use super::terminal::{plain, say};
 use super::{Done, usage};
 use crate::access;
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
 use crate::config::Config;
 use crate::imports::failed_rows::{self, FailedRows};
@@ -384,6 +385,10 @@ impl Import {
         progress.end();
         if let Some(mut out) = failed {
             if let Some(mut rows) = FailedRows::of(import.clone()) {
+                let about = format!("import {}, {}", import.id, import.file_name);
+                let actor = Actor::command_line();
+                app.audit(import.workspace, &actor, Act::ExportedFailedRows, &about)
+                    .await?;
                 while let Some(text) = rows.next(app).await? {
                     out.write(&text)?;
                 }

@@ -14,6 +14,7 @@ use super::source::find_source;
 use super::terminal::{plain, print_json, print_table, say, show_time, table, zone};
 use super::{Done, usage};
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
 use crate::config::Config;
 use crate::imports::options::ImportOptions;
@@ -170,6 +171,10 @@ impl Imports {
             }
             Imports::Download { id, out } => {
                 let import = find_import(&app, workspace.id, &id).await?;
+                let about = format!("import {}, {}", import.id, import.file_name);
+                let actor = Actor::command_line();
+                app.audit(workspace.id, &actor, Act::DownloadedFile, &about)
+                    .await?;
                 download(&app, &import, out).await?;
             }
             Imports::Cancel { id } => {

@@ -18,6 +18,7 @@ use super::source::find_source;
 use super::terminal::{self, Format, colours, plain, print_json, say, show_time, zone};
 use super::{Done, usage};
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
 use crate::config::Config;
 use crate::export;
@@ -261,6 +262,17 @@ impl Log {
             format: self.format,
             colours: colours(&io::stdout()),
         };
+        // A table shows what the log shows; the other forms are exports.
+        let exported = match self.format {
+            Format::Table => None,
+            Format::Json => Some("json"),
+            Format::Csv => Some("csv"),
+        };
+        if let Some(format) = exported {
+            let actor = Actor::command_line();
+            app.audit(workspace.id, &actor, Act::ExportedLog, format)
+                .await?;
+        }
         if self.follow {
             self.follow(&app, workspace.id, filter, &mut view).await?;
         } else {

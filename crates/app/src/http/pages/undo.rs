@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use rollbook_store::imports::Import;
 
 use crate::app::App;
+use crate::audit::Act;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::import::find_import;
@@ -76,10 +77,14 @@ pub(super) async fn post(
 ) -> Result<Response, PageError> {
     person.must_import()?;
     let import = find_import(&app, &person, &id).await?;
-    let undo = match import.undone_by {
-        // The button was pressed twice.
-        Some(undo) => undo,
-        None => undo::start(&app, &import, &person.user.email).await?.id,
+    // None if the button was not pressed twice.
+    let undo = if let Some(undo) = import.undone_by {
+        undo
+    } else {
+        let about = format!("import {}, {}", import.id, import.file_name);
+        app.audit(import.workspace, &person.actor(), Act::Undid, &about)
+            .await?;
+        undo::start(&app, &import, &person.user.email).await?.id
     };
     Ok(Redirect::to(&format!("/imports/{undo}")).into_response())
 }

@@ -12,6 +12,7 @@ use rollbook_store::sources::Source;
 use serde::Deserialize;
 
 use crate::app::App;
+use crate::audit::Act;
 use crate::clock;
 use crate::http::api::notifications::MAX_SILENCE;
 use crate::http::pages::error::PageError;
@@ -94,6 +95,14 @@ pub(crate) async fn post(
             app.store
                 .set_notification_settings(person.workspace.id, settings)
                 .await?;
+            let about = format!("notifications of {}", source.settings.name);
+            app.audit(
+                person.workspace.id,
+                &person.actor(),
+                Act::ChangedSetting,
+                &about,
+            )
+            .await?;
             Ok(Redirect::to("/settings/notifications?saved=1").into_response())
         }
         Err(problems) => {
