@@ -317,6 +317,8 @@ fn ctrl_c_stops_at_the_end_of_a_batch() {
         writeln!(text, "{row},Guest {row}").unwrap();
     }
     workspace.write("big.csv", text);
+    // The log is asked for before the import has made its database.
+    workspace.run(&["migrate"]).code(0);
     let child = workspace.start(&["import", "big.csv", "--json"], Stdio::null());
     wait_until("a first batch", || {
         workspace.attempts(&["--limit", "1"]).len() == 1

@@ -19,7 +19,7 @@ use crate::http::error::{Kind, ProblemSchema};
 const KEY: &str = "key";
 
 /// What the endpoints are about, in the order in which they are read.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     (
         "Records",
         "Deliver contacts from another system. Every record becomes one attempt in the Contact Import Log.",
@@ -38,6 +38,10 @@ const TAGS: [(&str, &str); 9] = [
     ("Fields", "What a contact can have."),
     ("Mail", "Who is told by mail, and what became of the mails."),
     ("Audit", "Who did what, and when."),
+    (
+        "Privacy",
+        "Erase a person, tell everything about one, and say for how long things are kept.",
+    ),
 ];
 
 const ABOUT: &str = "\
@@ -225,6 +229,14 @@ mod tests {
             "get /outbox",
             "post /outbox/{id}/retry",
             "get /audit",
+            "get /contacts/{id}/erasure",
+            "post /contacts/{id}/erase",
+            "get /contacts/{id}/person",
+            "get /erasures",
+            "get /erasures/{number}",
+            "post /erasures/{number}/lift",
+            "get /retention",
+            "put /retention",
         ];
         let expected: HashSet<String> = expected.into_iter().map(str::to_owned).collect();
         assert_eq!(described, expected);
