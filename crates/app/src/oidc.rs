@@ -2,23 +2,33 @@
 //!
 //! What has to be known when the browser comes back travels in a cookie of its own, so nothing is stored before
 //! somebody is known. A person is found by the provider's own id for them, and the first time by an email address that
-//! the provider has verified. The protocol is written here on top of `ring`, which speaks TLS for us anyway: the crates
-//! for it bring some seventy others, among them an RSA library with an open advisory.
+//! the provider has verified. The crate `openidconnect` speaks the protocol; its calls are made by `outgoing`, which
+//! settles who may be called, how long that may take and how long an answer may be.
 
 pub(crate) mod token;
 
+use std::pin::Pin;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openidconnect::core::{
+    CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreUserInfoClaims,
+};
+use openidconnect::{
+    AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, ConfigurationError, CsrfToken,
+    DiscoveryError, EndpointMaybeSet, EndpointNotSet, EndpointSet, ErrorResponse, HttpRequest,
+    HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RequestTokenError, Scope, SubjectIdentifier, TokenResponse, UserInfoError,
+};
 use rollbook_store::accounts::Role;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::access::new_token;
 use crate::app::App;
 use crate::clock;
 use crate::config::Secret;
-use crate::oidc::token::{Claims, Expected, Keys, TokenError, UserInfo};
-use crate::outgoing::{Caller, OutgoingError, encoded};
+use crate::oidc::token::{Claims, Expected, TokenError};
+use crate::outgoing::{Caller, OutgoingError};
 
 /// Where the browser comes back to.
 pub(crate) const CALLBACK: &str = "/sign-in/oidc/callback";
@@ -40,23 +50,15 @@ pub(crate) struct ProviderSettings {
     pub(crate) allow_private: bool,
 }
 
-/// What a provider says of itself (OpenID Connect Discovery 1.0).
-#[derive(Debug, Deserialize)]
-struct Discovered {
-    issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    jwks_uri: String,
-    #[serde(default)]
-    userinfo_endpoint: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Tokens {
-    id_token: String,
-    #[serde(default)]
-    access_token: Option<String>,
-}
+/// A client that knows what a provider says of itself.
+type Client = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
 
 /// What is known of a sign-in that the provider has to answer: the content of its cookie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,9 +81,15 @@ pub(crate) enum OidcError {
     /// No client can be made.
     #[error("no call can be made: {0}")]
     Client(#[from] reqwest::Error),
+    /// An address of the settings is none.
+    #[error("`{0}` is no address")]
+    Address(String),
     /// It calls itself something else.
-    #[error("the provider calls itself `{0}`; set `oidc_issuer` to exactly that")]
+    #[error("{0}; set `oidc_issuer` to exactly what the provider calls itself")]
     Issuer(String),
+    /// Its answer is not what it should be.
+    #[error("the provider's answer cannot be taken: {0}")]
+    Answer(String),
     /// The ID token is not believed.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -119,27 +127,23 @@ pub(crate) async fn begin(
     next: &str,
     link: bool,
 ) -> Result<(String, Begun), OidcError> {
-    let found = discover(&Caller::new(provider.allow_private)?, provider).await?;
+    let caller = Caller::new(provider.allow_private)?;
+    let client = discover(&caller, app, provider).await?;
+    // A browser is sent there: it shall not be sent anywhere else than to a page.
+    caller.address(client.auth_uri())?;
     let begun = Begun::new(next, link);
-    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(begun.verifier.as_bytes()));
-    let callback = callback(app);
-    let query = [
-        ("response_type", "code"),
-        ("client_id", &provider.client_id),
-        ("redirect_uri", &callback),
-        ("scope", "openid email profile"),
-        ("state", &begun.state),
-        ("nonce", &begun.nonce),
-        ("code_challenge", &challenge),
-        ("code_challenge_method", "S256"),
-    ];
-    let query: Vec<String> = query
-        .iter()
-        .map(|(name, value)| format!("{name}={}", encoded(value)))
-        .collect();
-    let endpoint = &found.authorization_endpoint;
-    let mark = if endpoint.contains('?') { '&' } else { '?' };
-    Ok((format!("{endpoint}{mark}{}", query.join("&")), begun))
+    let verifier = PkceCodeVerifier::new(begun.verifier.clone());
+    let (state, nonce) = (begun.state.clone(), begun.nonce.clone());
+    let (url, _, _) = client
+        .authorize_url(
+            CoreAuthenticationFlow::AuthorizationCode,
+            move || CsrfToken::new(state),
+            move || Nonce::new(nonce),
+        )
+        .add_scopes(["email", "profile"].map(|scope| Scope::new(scope.to_owned())))
+        .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
+        .url();
+    Ok((url.into(), begun))
 }
 
 /// Who came back with this code.
@@ -150,46 +154,97 @@ pub(crate) async fn finish(
     code: &str,
 ) -> Result<Claims, OidcError> {
     let caller = Caller::new(provider.allow_private)?;
-    let found = discover(&caller, provider).await?;
-    let callback = callback(app);
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", code),
-        ("redirect_uri", &callback),
-        ("code_verifier", &begun.verifier),
-    ];
-    let (id, secret) = (&provider.client_id, provider.client_secret.reveal());
-    let tokens: Tokens = caller
-        .post_form(&found.token_endpoint, id, secret, &form)
+    let client = discover(&caller, app, provider).await?;
+    let tokens = client
+        .exchange_code(AuthorizationCode::new(code.to_owned()))?
+        .set_pkce_verifier(PkceCodeVerifier::new(begun.verifier.clone()))
+        .request_async(&caller)
         .await?;
-    let keys: Keys = caller.get(&found.jwks_uri).await?;
+    let id_token = tokens
+        .id_token()
+        .ok_or_else(|| OidcError::Answer("it holds no ID token".to_owned()))?;
     let expected = Expected {
-        issuer: &provider.issuer,
         client_id: &provider.client_id,
         nonce: &begun.nonce,
         now: clock::now().0 / 1000,
     };
-    let mut claims = token::verify(&tokens.id_token, &keys, expected)?;
+    let mut claims = token::verify(id_token, client.id_token_verifier(), expected)?;
     // Many providers put no more than who it is into the token.
-    if !claims.has_email()
-        && let (Some(endpoint), Some(access)) = (&found.userinfo_endpoint, &tokens.access_token)
-    {
-        let info: UserInfo = caller.get_with(endpoint, access).await?;
-        claims.add(info);
+    if !claims.has_email() && client.user_info_url().is_some() {
+        let subject = SubjectIdentifier::new(claims.sub.clone());
+        let info: CoreUserInfoClaims = client
+            .user_info(tokens.access_token().clone(), Some(subject))?
+            .request_async(&caller)
+            .await?;
+        claims.add(&info);
     }
     Ok(claims)
 }
 
-async fn discover(caller: &Caller, provider: &ProviderSettings) -> Result<Discovered, OidcError> {
-    let issuer = provider.issuer.trim_end_matches('/');
-    let url = format!("{issuer}/.well-known/openid-configuration");
-    let found: Discovered = caller.get(&url).await?;
-    if found.issuer != provider.issuer {
-        return Err(OidcError::Issuer(found.issuer.chars().take(200).collect()));
+async fn discover(
+    caller: &Caller,
+    app: &App,
+    provider: &ProviderSettings,
+) -> Result<Client, OidcError> {
+    let callback = callback(app);
+    let callback = RedirectUrl::new(callback.clone()).map_err(|_| OidcError::Address(callback))?;
+    let issuer = IssuerUrl::new(provider.issuer.clone())
+        .map_err(|_| OidcError::Address(provider.issuer.clone()))?;
+    let found = CoreProviderMetadata::discover_async(issuer, caller).await?;
+    let id = ClientId::new(provider.client_id.clone());
+    let secret = ClientSecret::new(provider.client_secret.reveal().to_owned());
+    let client = CoreClient::from_provider_metadata(found, id, Some(secret));
+    Ok(client.set_redirect_uri(callback))
+}
+
+impl<'c> AsyncHttpClient<'c> for Caller {
+    type Error = OutgoingError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, OutgoingError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(Caller::call(self, request))
     }
-    // A browser is sent there: it shall not be sent anywhere else than to a page.
-    caller.address(&found.authorization_endpoint)?;
-    Ok(found)
+}
+
+impl From<DiscoveryError<OutgoingError>> for OidcError {
+    fn from(error: DiscoveryError<OutgoingError>) -> OidcError {
+        match error {
+            DiscoveryError::Request(error) => OidcError::Call(error),
+            DiscoveryError::Validation(text) => OidcError::Issuer(text.chars().take(400).collect()),
+            other => answer(&other),
+        }
+    }
+}
+
+impl<E: ErrorResponse + 'static> From<RequestTokenError<OutgoingError, E>> for OidcError {
+    fn from(error: RequestTokenError<OutgoingError, E>) -> OidcError {
+        match error {
+            RequestTokenError::Request(error) => OidcError::Call(error),
+            other => answer(&other),
+        }
+    }
+}
+
+impl From<UserInfoError<OutgoingError>> for OidcError {
+    fn from(error: UserInfoError<OutgoingError>) -> OidcError {
+        match error {
+            UserInfoError::Request(error) => OidcError::Call(error),
+            other => answer(&other),
+        }
+    }
+}
+
+impl From<ConfigurationError> for OidcError {
+    fn from(error: ConfigurationError) -> OidcError {
+        answer(&error)
+    }
+}
+
+/// What is wrong with an answer, and why.
+fn answer(error: &dyn std::error::Error) -> OidcError {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    OidcError::Answer(causes.join(": ").chars().take(400).collect())
 }
 
 fn callback(app: &App) -> String {

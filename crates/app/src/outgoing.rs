@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{Request, Response};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Method, Url, redirect};
-use serde::de::DeserializeOwned;
+use reqwest::{Client, Url, redirect};
 
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,52 +104,17 @@ impl Caller {
         Ok(url)
     }
 
-    /// Fetches JSON.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, OutgoingError> {
-        let url = self.address(url)?;
-        self.call(self.client.request(Method::GET, url)).await
-    }
-
-    /// Fetches JSON with a token.
-    pub(crate) async fn get_with<T: DeserializeOwned>(
+    /// Makes a call. Whatever is no success is an error, also a redirect.
+    pub(crate) async fn call(
         &self,
-        url: &str,
-        token: &str,
-    ) -> Result<T, OutgoingError> {
-        let url = self.address(url)?;
-        let request = self.client.request(Method::GET, url);
-        self.call(request.bearer_auth(token)).await
-    }
-
-    /// Sends a form, signed in with a name and a password, and reads JSON.
-    pub(crate) async fn post_form<T: DeserializeOwned>(
-        &self,
-        url: &str,
-        name: &str,
-        password: &str,
-        form: &[(&str, &str)],
-    ) -> Result<T, OutgoingError> {
-        let url = self.address(url)?;
-        let request = self
-            .client
-            .request(Method::POST, url)
-            .basic_auth(encoded(name), Some(encoded(password)))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form_body(form));
-        self.call(request).await
-    }
-
-    async fn call<T: DeserializeOwned>(
-        &self,
-        request: reqwest::RequestBuilder,
-    ) -> Result<T, OutgoingError> {
-        let request = request
-            .header("accept", "application/json")
-            .build()
-            .map_err(|error| unreachable(String::new(), &error))?;
-        let host = request.url().host_str().unwrap_or_default().to_owned();
-        let answered = self.client.execute(request).await;
-        let mut answer = answered.map_err(|error| unreachable(host.clone(), &error))?;
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, OutgoingError> {
+        let (head, body) = request.into_parts();
+        let url = self.address(&head.uri.to_string())?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let request = self.client.request(head.method, url);
+        let sent = request.headers(head.headers).body(body).send().await;
+        let mut answer = sent.map_err(|error| unreachable(host.clone(), &error))?;
         let status = answer.status();
         let mut body = Vec::new();
         loop {
@@ -173,10 +138,10 @@ impl Caller {
                 text: text.chars().take(200).collect(),
             });
         }
-        serde_json::from_slice(&body).map_err(|error| OutgoingError::Answer {
-            host,
-            cause: error.to_string(),
-        })
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok(response)
     }
 }
 
@@ -190,18 +155,6 @@ fn unreachable(host: String, error: &reqwest::Error) -> OutgoingError {
         host,
         cause: cause.to_string(),
     }
-}
-
-/// A form as it is sent.
-pub(crate) fn form_body(form: &[(&str, &str)]) -> String {
-    let pairs = form.iter();
-    let pairs = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-    pairs.collect::<Vec<_>>().join("&")
-}
-
-/// A text for a form or a query.
-pub(crate) fn encoded(text: &str) -> String {
-    crate::http::pages::show::encode(text)
 }
 
 /// Resolves names, and forgets addresses that are not called.
@@ -276,6 +229,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn get(url: &str) -> Request<Vec<u8>> {
+        Request::get(url).body(Vec::new()).unwrap()
+    }
 
     #[test]
     fn only_public_addresses_are_called() {
@@ -359,9 +316,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_leads_into_a_private_network_is_not_called() {
         let guarded = Caller::new(false).unwrap();
-        let called = guarded
-            .get::<serde_json::Value>("https://localhost:9/")
-            .await;
+        let called = guarded.call(get("https://localhost:9/")).await;
         let error = called.unwrap_err().to_string();
         assert!(error.contains("private network"), "{error}");
     }
@@ -370,24 +325,30 @@ mod tests {
     async fn redirects_are_not_followed_and_long_answers_are_cut_off() {
         use axum::Router;
         use axum::response::Redirect;
-        use axum::routing::get;
+        use axum::routing;
 
         let routes = Router::new()
-            .route("/there", get(|| async { "{}" }))
-            .route("/redirect", get(|| async { Redirect::to("/there") }))
-            .route("/long", get(|| async { "x".repeat(MAX_ANSWER + 1) }));
+            .route("/there", routing::get(|| async { "{}" }))
+            .route(
+                "/redirect",
+                routing::get(|| async { Redirect::to("/there") }),
+            )
+            .route(
+                "/long",
+                routing::get(|| async { "x".repeat(MAX_ANSWER + 1) }),
+            );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let open = Caller::new(true).unwrap();
-        let get = async |path: &str| open.get::<serde_json::Value>(&format!("{url}{path}")).await;
-        assert_eq!(get("/there").await.unwrap(), serde_json::json!({}));
-        let redirected = get("/redirect").await.unwrap_err();
+        let called = async |path: &str| open.call(get(&format!("{url}{path}"))).await;
+        assert_eq!(called("/there").await.unwrap().body(), b"{}");
+        let redirected = called("/redirect").await.unwrap_err();
         assert!(
             matches!(redirected, OutgoingError::Refused { status: 303, .. }),
             "{redirected}"
         );
-        let long = get("/long").await.unwrap_err();
+        let long = called("/long").await.unwrap_err();
         assert!(matches!(long, OutgoingError::Answer { .. }), "{long}");
     }
 }
