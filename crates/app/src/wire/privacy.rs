@@ -121,8 +121,12 @@ pub(crate) struct RetentionSettingsJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Retention)]
 pub(crate) struct RetentionJson {
-    #[serde(flatten)]
-    settings: RetentionSettingsJson,
+    /// Days that payloads are kept; null: for ever.
+    payload_days: Option<u32>,
+    /// Days that attempts are kept; null: for ever.
+    attempt_days: Option<u32>,
+    /// Days that uploaded files are kept; null: for ever.
+    file_days: Option<u32>,
     /// Payloads of attempts from before are not kept any more.
     #[schema(format = "date-time")]
     payloads_before: Option<String>,
@@ -165,11 +169,9 @@ impl RetentionJson {
     pub(crate) fn of(retained: &Retained) -> RetentionJson {
         let settings = retained.settings;
         RetentionJson {
-            settings: RetentionSettingsJson {
-                payloads: settings.payload_days,
-                attempts: settings.attempt_days,
-                files: settings.file_days,
-            },
+            payload_days: settings.payload_days,
+            attempt_days: settings.attempt_days,
+            file_days: settings.file_days,
             payloads_before: retained.payloads_before.map(rfc3339),
             attempts_before: retained.attempts_before.map(rfc3339),
             payloads_dropped: retained.payloads_dropped,
