@@ -34,7 +34,7 @@ const BATCH: usize = 4_000;
 const BATCH_BESIDE_DELIVERIES: usize = 500;
 
 /// Payload bytes that are committed together at most, so that large records make smaller batches.
-const BATCH_BYTES: usize = 16 << 20;
+pub(in crate::imports) const BATCH_BYTES: usize = 16 << 20;
 
 /// Why a run stopped before its end. Progress is read from the import itself.
 #[derive(Debug, thiserror::Error)]
@@ -101,20 +101,18 @@ pub(crate) async fn run(app: &App, import: Import, lease: Lease) -> Result<Impor
         bytes = index.bytes,
         "the index of identifiers in memory"
     );
-    if matches!(ended, Ended::Interrupted) {
-        drop(alive);
-        // A lease that ends now: nobody has to wait for it to run out.
-        app.store
-            .renew_lease(workspace, id, lease, clock::now(), 0)
-            .await?;
-        return Err(RunError::Stopping);
-    }
     let (state, error) = match ended {
         Ended::AtTheEnd => (ImportState::Done, None),
         Ended::Cancelled => (ImportState::Cancelled, None),
         Ended::Failed(error) => (ImportState::Failed, Some(error)),
-        // It was handled above.
-        Ended::Interrupted => return Err(RunError::Stopping),
+        Ended::Interrupted => {
+            drop(alive);
+            // A lease that ends now: nobody has to wait for it to run out.
+            app.store
+                .renew_lease(workspace, id, lease, clock::now(), 0)
+                .await?;
+            return Err(RunError::Stopping);
+        }
     };
     let now = clock::now();
     // Its counts as they are now; nobody else changes them under this lease.

@@ -11,13 +11,10 @@ use crate::app::App;
 use crate::clock;
 use crate::imports::replay::origin::Readers;
 use crate::imports::replay::{ReplayError, policy};
-use crate::imports::run::{Ended, Heartbeat, batch_size, commit, source_of};
+use crate::imports::run::{BATCH_BYTES, Ended, Heartbeat, batch_size, commit, source_of};
 
 /// Attempts that are read with their payloads at a time.
 const READ: u32 = if cfg!(test) { 2 } else { 500 };
-
-/// Bytes of payloads that are committed together at most.
-const BATCH_BYTES: usize = 16 << 20;
 
 /// Runs an import of the kind replay from where it stands.
 pub(in crate::imports) async fn run(
