@@ -99,7 +99,7 @@ impl ErasurePreviewJson {
 }
 
 /// For how many days things are kept; null: for ever.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RetentionSettings)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetentionSettingsJson {
