@@ -296,6 +296,29 @@ mod tests {
     }
 
     #[test]
+    fn no_command_takes_the_name_of_a_setting() {
+        fn check(command: &clap::Command, settings: &[&str], path: &str) {
+            for sub in command.get_subcommands() {
+                let path = format!("{path} {}", sub.get_name());
+                for arg in sub.get_arguments() {
+                    let id = arg.get_id().as_str();
+                    assert!(!settings.contains(&id), "{path} has a `{id}` of its own");
+                }
+                check(sub, settings, &path);
+            }
+        }
+        // As it is written, before every command was given the settings.
+        let command = Cli::command();
+        let settings: Vec<&str> = command
+            .get_arguments()
+            .filter(|arg| arg.is_global_set())
+            .map(|arg| arg.get_id().as_str())
+            .collect();
+        assert!(settings.contains(&"files"), "{settings:?}");
+        check(&command, &settings, "rollbook");
+    }
+
+    #[test]
     fn every_command_explains_itself_with_examples() {
         fn check(command: &clap::Command, path: &str) {
             for sub in command.get_subcommands() {

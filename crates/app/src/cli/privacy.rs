@@ -36,7 +36,7 @@ Examples:
     /// What is not named stays as it is. `rollbook serve` drops what is older, and `rollbook privacy sweep` does at once.
     #[command(after_help = "\
 Examples:
-  rollbook privacy set --payloads 90 --files 30
+  rollbook privacy set --payloads 90 --uploads 30
   rollbook privacy set --attempts forever")]
     Set {
         /// Days for what was sent, or `forever`
@@ -47,7 +47,7 @@ Examples:
         attempts: Option<Days>,
         /// Days for uploaded files, or `forever`
         #[arg(long, value_name = "DAYS", value_parser = days)]
-        files: Option<Days>,
+        uploads: Option<Days>,
     },
 
     /// Drop what is past its retention now, in all workspaces
@@ -129,14 +129,14 @@ impl Privacy {
             Privacy::Set {
                 payloads,
                 attempts,
-                files,
+                uploads,
             } => {
                 let workspace = app.workspace().await?.id;
                 let mut settings = app.store.retention(workspace).await?.settings;
                 for (said, setting) in [
                     (payloads, &mut settings.payload_days),
                     (attempts, &mut settings.attempt_days),
-                    (files, &mut settings.file_days),
+                    (uploads, &mut settings.file_days),
                 ] {
                     if let Some(Days(days)) = said {
                         *setting = days;

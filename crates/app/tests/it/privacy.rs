@@ -260,6 +260,25 @@ fn retention_is_set_and_swept_from_page_api_and_command_line() {
 }
 
 #[test]
+fn the_command_line_sets_each_of_the_times() {
+    let (server, _desk) = hotel();
+    server.rollbook(&[
+        "privacy",
+        "set",
+        "--payloads",
+        "90",
+        "--attempts",
+        "400",
+        "--uploads",
+        "30",
+    ]);
+    assert_eq!(
+        server.rollbook(&["privacy", "show"]),
+        "payloads  90 days\nattempts  400 days\nfiles     30 days"
+    );
+}
+
+#[test]
 fn a_person_is_erased_on_the_command_line() {
     let (server, _desk) = hotel();
     let admin = server.admin();
