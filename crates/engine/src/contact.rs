@@ -148,7 +148,19 @@ impl Contact {
 
     /// Whether an identifier finds this contact.
     pub fn has(&self, identifier: &IdentifierRef<'_>) -> bool {
-        self.identifiers_in_place().any(|own| own == *identifier)
+        let mut texts = self
+            .value(identifier.kind.field())
+            .map_or(&[][..], Value::texts)
+            .iter();
+        match identifier.kind {
+            IdentifierKind::ExternalId => self.external_ids.iter().any(|(namespace, id)| {
+                namespace == identifier.namespace && *id == *identifier.text
+            }),
+            IdentifierKind::Phone => texts.any(|text| *text == *identifier.text),
+            IdentifierKind::Email => {
+                texts.any(|text| *text == *identifier.text || lower(text) == identifier.text)
+            }
+        }
     }
 }
 
