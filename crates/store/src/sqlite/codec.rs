@@ -9,12 +9,15 @@ use rollbook_engine::contact::Value;
 use rollbook_engine::issue::{Issue, Note};
 use xxhash_rust::xxh3::xxh3_64;
 use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 use crate::StoreError;
 
 /// The version of all formats below; the first byte of every blob.
 const FORMAT: u8 = 1;
+
+/// The version of blobs that are packed behind others ([`Packer::pack_behind`]).
+const FORMAT_BEHIND: u8 = 2;
 
 /// The size of the table in which repeated texts are looked for, as a power of two.
 const HASH_LOG: u32 = 15;
@@ -242,18 +245,22 @@ pub(super) fn text(bytes: &[u8]) -> Decoded<&str> {
     std::str::from_utf8(bytes).map_err(|_| Damage("a text is not UTF-8"))
 }
 
+/// Level 3 saves 5 % of the bytes for 10 % more time, and the log is written more than it is read.
+const LEVEL: i32 = 1;
+
+const PARAMETERS: [CParameter; 2] = [
+    CParameter::ChecksumFlag(true),
+    // A table twice as large as the level's own finds more in a block, and so takes fewer steps.
+    CParameter::HashLog(HASH_LOG),
+];
+
 /// Compresses blobs: version, length, zstd frame with checksum. Nothing stays nothing.
 pub(super) struct Packer(Compressor<'static>);
 
 impl Packer {
     pub(super) fn new() -> Result<Packer, StoreError> {
-        // Level 1: level 3 saves 5 % of the bytes for 10 % more time, and the log is written more than it is read.
-        let mut compressor = Compressor::new(1).map_err(|error| cannot_pack(&error))?;
-        for parameter in [
-            CParameter::ChecksumFlag(true),
-            // A table twice as large as the level's own finds more in a block, and so takes fewer steps.
-            CParameter::HashLog(HASH_LOG),
-        ] {
+        let mut compressor = Compressor::new(LEVEL).map_err(|error| cannot_pack(&error))?;
+        for parameter in PARAMETERS {
             let set = compressor.set_parameter(parameter);
             set.map_err(|error| cannot_pack(&error))?;
         }
@@ -268,12 +275,37 @@ impl Packer {
             .0
             .compress(bytes)
             .map_err(|error| cannot_pack(&error))?;
-        let mut writer = Writer(Vec::with_capacity(frame.len() + 6));
-        writer.0.push(FORMAT);
-        writer.number(bytes.len() as u64);
-        writer.0.extend_from_slice(&frame);
-        Ok(writer.0)
+        Ok(framed(FORMAT, bytes, &frame))
     }
+
+    /// Packs bytes that repeat much of what others say, which has to be at hand to unpack them.
+    pub(super) fn pack_behind(before: &[u8], bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut context = CCtx::create();
+        let mut frame = Vec::with_capacity(zstd_safe::compress_bound(bytes.len()));
+        let mut compress = || {
+            context.set_parameter(CParameter::CompressionLevel(LEVEL))?;
+            for parameter in PARAMETERS {
+                context.set_parameter(parameter)?;
+            }
+            context.ref_prefix(before)?;
+            context.compress2(&mut frame, bytes)
+        };
+        compress().map_err(|code| {
+            StoreError::Damaged(format!(
+                "a block of the log cannot be compressed: {}",
+                zstd_safe::get_error_name(code)
+            ))
+        })?;
+        Ok(framed(FORMAT_BEHIND, bytes, &frame))
+    }
+}
+
+fn framed(format: u8, bytes: &[u8], frame: &[u8]) -> Vec<u8> {
+    let mut writer = Writer(Vec::with_capacity(frame.len() + 6));
+    writer.0.push(format);
+    writer.number(bytes.len() as u64);
+    writer.0.extend_from_slice(frame);
+    writer.0
 }
 
 fn cannot_pack(error: &std::io::Error) -> StoreError {
@@ -295,16 +327,44 @@ impl Unpacker {
         if blob.is_empty() {
             return Ok(Vec::new());
         }
-        let mut reader = Reader(versioned(blob)?);
-        let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
-        if length > MAX_UNPACKED {
-            return Err(Damage("a length is impossible"));
-        }
-        match self.0.decompress(reader.0, length) {
+        let (length, frame) = unframed(versioned(blob)?)?;
+        match self.0.decompress(frame, length) {
             Ok(bytes) if bytes.len() == length => Ok(bytes),
             _ => Err(Damage("it cannot be decompressed")),
         }
     }
+
+    /// Reads what [`Packer::pack_behind`] wrote; and what [`Packer::pack`] did, as blocks of before that have it.
+    pub(super) fn unpack_behind(
+        &mut self,
+        before: impl FnOnce(&mut Unpacker) -> Decoded<Vec<u8>>,
+        blob: &[u8],
+    ) -> Decoded<Vec<u8>> {
+        let Some((&FORMAT_BEHIND, rest)) = blob.split_first() else {
+            return self.unpack(blob);
+        };
+        let before = before(self)?;
+        let (length, frame) = unframed(rest)?;
+        let mut context = DCtx::create();
+        let mut bytes = Vec::with_capacity(length);
+        let decompressed = context
+            .ref_prefix(&before)
+            .and_then(|_| context.decompress(&mut bytes, frame));
+        match decompressed {
+            Ok(_) if bytes.len() == length => Ok(bytes),
+            _ => Err(Damage("it cannot be decompressed")),
+        }
+    }
+}
+
+/// The length of what a frame holds, and the frame.
+fn unframed(bytes: &[u8]) -> Decoded<(usize, &[u8])> {
+    let mut reader = Reader(bytes);
+    let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
+    if length > MAX_UNPACKED {
+        return Err(Damage("a length is impossible"));
+    }
+    Ok((length, reader.0))
 }
 
 /// Marks incompressible bytes with version and checksum.
@@ -331,5 +391,50 @@ fn versioned(blob: &[u8]) -> Decoded<&[u8]> {
             "it has a format that this version does not know; install the newer rollbook",
         )),
         None => Err(Damage("it is empty")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behind(before: &[u8], blob: &[u8]) -> Decoded<Vec<u8>> {
+        Unpacker::new()
+            .unwrap()
+            .unpack_behind(|_| Ok(before.to_vec()), blob)
+    }
+
+    #[test]
+    fn what_repeats_what_stands_before_it_takes_little_room() {
+        let keys: Vec<u8> = (0..4_000_u32)
+            .flat_map(|number| number.wrapping_mul(0x9e37_79b9).to_le_bytes())
+            .collect();
+        let mut payload = keys.clone();
+        payload.extend_from_slice(b"and some more");
+        let packed = Packer::pack_behind(&keys, &payload).unwrap();
+        let alone = Packer::new().unwrap().pack(&payload).unwrap();
+        assert!(packed.len() * 10 < alone.len(), "{}", packed.len());
+        assert_eq!(behind(&keys, &packed), Ok(payload.clone()));
+        // Blocks of before were packed alone.
+        assert_eq!(behind(&keys, &alone), Ok(payload));
+    }
+
+    #[test]
+    fn what_is_packed_behind_something_else_is_damaged() {
+        let packed = Packer::pack_behind(b"Ada Lovelace", b"name: Ada Lovelace").unwrap();
+        assert!(behind(b"Bob Lovelace", &packed).is_err());
+        assert!(behind(b"", &packed).is_err());
+        for length in 0..packed.len() {
+            let cut = behind(b"Ada Lovelace", &packed[..length]);
+            assert_eq!(cut.is_ok(), length == 0, "nothing stays nothing");
+        }
+        assert!(Unpacker::new().unwrap().unpack(&packed).is_err());
+        assert_eq!(behind(b"", b""), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn nothing_packed_behind_something_is_nothing() {
+        let packed = Packer::pack_behind(b"Ada", b"").unwrap();
+        assert_eq!(behind(b"Ada", &packed), Ok(Vec::new()));
     }
 }

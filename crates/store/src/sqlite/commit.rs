@@ -1,10 +1,11 @@
 //! Committing: find the contacts that a batch speaks of, let the engine plan, write what the plan says.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use rollbook_engine::attempt::Totals;
+use rollbook_engine::attempt::{ImportResult, Totals};
 use rollbook_engine::candidate::Candidate;
 use rollbook_engine::contact::IdentifierRef;
 use rollbook_engine::issue::Issue;
@@ -13,6 +14,7 @@ use rollbook_engine::plan::{Expected, Plan, Verdict, plan};
 use rusqlite::OptionalExtension;
 use uuid::Uuid;
 
+use super::codec::Packer;
 use super::contacts;
 use super::imports::drift::{self, NewDrift};
 use super::log::{self, NewAttempt};
@@ -42,14 +44,15 @@ impl Commit for Sqlite {
         step: ImportStep,
     ) -> Result<Totals, StoreError> {
         let receiving = Arc::clone(&self.receiving);
-        let (totals, _deliveries) = self
+        let (totals, deliveries) = self
             .writer
             .write_alone(move |writing| {
                 let totals = commit_import_batch(writing, &mut batch, &step, &receiving)?;
-                // They go back to the caller to be freed there, beside the writer's next work.
                 Ok((totals, std::mem::take(&mut batch.deliveries)))
             })
             .await?;
+        // Freeing them takes a while, in which the writer and the caller have better things to do.
+        tokio::task::spawn_blocking(move || drop(deliveries));
         Ok(totals)
     }
 
@@ -191,8 +194,20 @@ fn commit_in_blocks(
     let mut candidates = candidates.into_iter();
     // One for all blocks: it moves along, so that each sees what the ones before did.
     let mut known = Known::new();
+    let (to_makers, planned) = channel::<Planned<'_>>();
+    let planned = Mutex::new(planned);
     std::thread::scope(|scope| {
-        let mut makers = Vec::new();
+        let blocks = batch.deliveries.len().div_ceil(log::BLOCK);
+        let makers = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..makers.min(blocks) {
+            let packer = Packer::new()?;
+            // A machine that has no thread left for us will have one later.
+            std::thread::Builder::new()
+                .name("rollbook-blocks".to_owned())
+                .spawn_scoped(scope, || make_blocks(batch, import, &planned, packer))
+                .map_err(|_| StoreError::Busy)?;
+        }
+        let mut being_made = Vec::with_capacity(blocks);
         let mut drifted = Vec::new();
         for deliveries in batch.deliveries.chunks(log::BLOCK) {
             let some: Vec<Candidate> = candidates.by_ref().take(deliveries.len()).collect();
@@ -210,48 +225,97 @@ fn commit_in_blocks(
                 first,
                 received_at,
             ));
-            let tail = std::mem::take(&mut tail);
-            let make = move || {
-                let deliveries: Vec<&Delivery> = deliveries.iter().collect();
-                let committed = Committed {
+            let (made, result) = channel();
+            being_made.push(result);
+            // Where nobody listens, no result will come either, which is told below.
+            let _ = to_makers.send(Planned {
+                deliveries,
+                committed: Committed {
                     without_identifier: created(&plan, &nameless),
                     plan,
                     first,
                     received_at,
                     drifted: Vec::new(),
-                };
-                let attempts = new_attempts(batch, &committed, &deliveries, Some(import));
-                let results: Vec<_> = attempts
-                    .iter()
-                    .map(|attempt| attempt.outcome.result)
-                    .collect();
-                let made = log::make(&tail, &attempts)?;
-                let totals = committed.plan.totals();
-                Ok((made, results, totals, committed.without_identifier))
-            };
-            // A machine that has no thread left for us will have one later.
-            let maker = std::thread::Builder::new().spawn_scoped(scope, make);
-            makers.push(maker.map_err(|_| StoreError::Busy)?);
+                },
+                tail: std::mem::take(&mut tail),
+                made,
+            });
             first += deliveries.len() as u64;
         }
+        drop(to_makers);
         write_contacts(writing, workspace, known, received_at, false)?;
         let mut totals = Totals::default();
         let mut without_identifier = 0;
-        for maker in makers {
-            let made: Result<_, StoreError> = match maker.join() {
-                Ok(made) => made,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            let (blocks, results, more, nameless) = made?;
-            log::insert(&writing.tx, workspace, blocks)?;
-            writing
-                .heads
-                .count(workspace, batch.source, received_at, results.into_iter());
-            totals.add(&more);
-            without_identifier += nameless;
+        for result in being_made {
+            let made = result.recv().map_err(|_| StoreError::Closed)??;
+            log::insert(&writing.tx, workspace, made.blocks)?;
+            writing.heads.count(
+                workspace,
+                batch.source,
+                received_at,
+                made.results.into_iter(),
+            );
+            totals.add(&made.totals);
+            without_identifier += made.without_identifier;
         }
         Ok((totals, without_identifier, drifted))
     })
+}
+
+/// Records that were planned together, of which a block of the log is to be made.
+struct Planned<'a> {
+    deliveries: &'a [Delivery],
+    committed: Committed,
+    /// What waited in the tail, to come first.
+    tail: log::Waiting,
+    made: Sender<Result<Made, StoreError>>,
+}
+
+/// What was made of [`Planned`] records.
+struct Made {
+    blocks: Vec<log::Encoded>,
+    results: Vec<ImportResult>,
+    totals: Totals,
+    without_identifier: u64,
+}
+
+/// Makes blocks of the log as long as more is planned.
+fn make_blocks(
+    batch: &Batch,
+    import: u32,
+    planned: &Mutex<Receiver<Planned<'_>>>,
+    mut packer: Packer,
+) {
+    loop {
+        let next = match planned.lock() {
+            Ok(planned) => planned.recv(),
+            Err(_) => return,
+        };
+        let Ok(Planned {
+            deliveries,
+            committed,
+            tail,
+            made,
+        }) = next
+        else {
+            return;
+        };
+        let deliveries: Vec<&Delivery> = deliveries.iter().collect();
+        let attempts = new_attempts(batch, &committed, &deliveries, Some(import));
+        let blocks = log::make(&tail, &attempts, &mut packer);
+        // Nobody waits for it if the batch failed meanwhile.
+        let _ = made.send(blocks.map(|blocks| {
+            Made {
+                blocks,
+                results: attempts
+                    .iter()
+                    .map(|attempt| attempt.outcome.result)
+                    .collect(),
+                totals: committed.plan.totals(),
+                without_identifier: committed.without_identifier,
+            }
+        }));
+    }
 }
 
 /// Plans records and writes contacts, attempts and counters. `candidates` and `deliveries` are of the same records;

@@ -20,7 +20,8 @@
 //! | `log_data.payload` | PAYLOAD | content types, lengths, then the bytes as they were sent |
 //!
 //! Numbers are of variable length (seven bits a byte), steps are zigzag, texts have their length before them. META, KEYS,
-//! DETAIL and PAYLOAD are: format version (a byte), length, zstd frame with checksum. Filters and tail rows are: format
+//! DETAIL and PAYLOAD are: format version (a byte), length, zstd frame with checksum; PAYLOAD's has the unpacked KEYS as
+//! its prefix (version 2; version 1 has none). Filters and tail rows are: format
 //! version, XXH3 of the bytes, the bytes. Damage of any of them is an error that names the block.
 //!
 //! **Questions.**
@@ -114,7 +115,11 @@ pub(super) fn append(
         return tail::insert(tx, workspace, attempts);
     }
     let waiting = take_waiting(tx, workspace)?;
-    insert(tx, workspace, make(&waiting, attempts)?)
+    insert(
+        tx,
+        workspace,
+        make(&waiting, attempts, &mut Packer::new()?)?,
+    )
 }
 
 /// Whether so many new attempts, with so many bytes of payload, wait in the tail: if they do not fill a block together
@@ -157,7 +162,7 @@ pub(super) fn maintain(tx: &Transaction<'_>, workspace: WorkspaceId) -> Result<(
     let waiting = usize::try_from(tail::len(tx, workspace)?).unwrap_or(usize::MAX);
     for _ in 0..waiting / BLOCK {
         let oldest = tail::take(tx, workspace, BLOCK)?;
-        insert(tx, workspace, make(&oldest, &[])?)?;
+        insert(tx, workspace, make(&oldest, &[], &mut Packer::new()?)?)?;
     }
     Ok(())
 }
@@ -178,15 +183,15 @@ pub(super) type Waiting = Vec<(Stored, Payload)>;
 pub(super) fn make(
     waiting: &Waiting,
     others: &[NewAttempt<'_>],
+    packer: &mut Packer,
 ) -> Result<Vec<Encoded>, StoreError> {
     let waiting = waiting
         .iter()
         .map(|(attempt, payload)| attempt.as_new(payload));
     let attempts: Vec<NewAttempt<'_>> = waiting.chain(others.iter().copied()).collect();
-    let mut packer = Packer::new()?;
     cut(&attempts)
         .into_iter()
-        .map(|block| block::encode(block, &mut packer))
+        .map(|block| block::encode(block, packer))
         .collect()
 }
 
@@ -391,7 +396,7 @@ fn decode(
     let Picked { header, meta, rows } = picked;
     let attempts = block::attempts(meta, keys, detail, rows, unpacker)?;
     let payloads = match payload {
-        Some(payload) => block::payloads(payload, header.n, rows, unpacker)?,
+        Some(payload) => block::payloads(keys, payload, header.n, rows, unpacker)?,
         None => vec![
             Payload {
                 content_type: String::new(),

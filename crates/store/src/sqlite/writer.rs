@@ -34,9 +34,9 @@ const IDLE: Duration = Duration::from_secs(1);
 /// After so much writing without a pause the writer lets go of the file ...
 const WORK_BEFORE_PAUSE: Duration = Duration::from_millis(50);
 
-/// ... for so long. SQLite has no queue: other processes look about once a millisecond whether the file is free, and
-/// would hardly ever find it so.
-const PAUSE: Duration = Duration::from_millis(2);
+/// ... for so long. SQLite has no queue: other processes look twice a millisecond whether the file is free, and would
+/// hardly ever find it so.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The thread, and the way to it. Dropping it finishes what waits and joins the thread.
 pub(super) struct Writer {

@@ -197,6 +197,7 @@ pub(super) fn encode(
             (low.min(value), high.max(value))
         })
     };
+    let keys = Keys::encode(attempts);
     Ok(Encoded {
         header: Header {
             first_no: first.number,
@@ -217,9 +218,10 @@ pub(super) fn encode(
         },
         meta: packer.pack(&encode_meta(attempts))?,
         grams: encode_grams(attempts),
-        keys: packer.pack(&Keys::encode(attempts))?,
+        keys: packer.pack(&keys)?,
         detail: packer.pack(&encode_details(attempts))?,
-        payload: packer.pack(&Payloads::encode(attempts))?,
+        // Most of the keys stand in the payloads as well.
+        payload: Packer::pack_behind(&keys, &Payloads::encode(attempts))?,
         contacts: contacts(&known),
     })
 }
@@ -460,8 +462,13 @@ impl Payloads {
         payload.0
     }
 
-    pub(super) fn decode(blob: &[u8], n: u64, unpacker: &mut Unpacker) -> Decoded<Payloads> {
-        let bytes = unpacker.unpack(blob)?;
+    pub(super) fn decode(
+        keys: &[u8],
+        blob: &[u8],
+        n: u64,
+        unpacker: &mut Unpacker,
+    ) -> Decoded<Payloads> {
+        let bytes = unpacker.unpack_behind(|unpacker| unpacker.unpack(keys), blob)?;
         let mut reader = Reader(&bytes);
         let types: Decoded<Vec<String>> = (0..reader.number()?).map(|_| reader.text()).collect();
         // No more payloads than bytes that tell their lengths, whatever the header says.
@@ -647,12 +654,13 @@ pub(super) fn small(number: u64) -> Decoded<u32> {
 
 /// The payloads of a block at these positions.
 pub(super) fn payloads(
+    keys: &[u8],
     blob: &[u8],
     n: u64,
     rows: &[usize],
     unpacker: &mut Unpacker,
 ) -> Decoded<Vec<Payload>> {
-    let payloads = Payloads::decode(blob, n, unpacker)?;
+    let payloads = Payloads::decode(keys, blob, n, unpacker)?;
     rows.iter().map(|row| payloads.payload(*row)).collect()
 }
 

@@ -162,7 +162,7 @@ pub(super) fn keep_containing(
     let mut found = vec![false; usize::try_from(header.n).unwrap_or(usize::MAX)];
     needle.mark_keys(Keys::decode(keys, unpacker)?, &mut found);
     if needle.looks_into_payloads() && rows.iter().any(|row| !found[*row]) {
-        let payloads = Payloads::decode(payload, header.n, unpacker)?;
+        let payloads = Payloads::decode(keys, payload, header.n, unpacker)?;
         needle.mark_payloads(payloads, &mut found);
     }
     rows.retain(|row| found[*row]);
