@@ -110,6 +110,14 @@ acts! {
     Linked = "sign_in.linked", "Linked a sign-in";
     /// Such a link was taken away.
     Unlinked = "sign_in.unlinked", "Took back a sign-in";
+    /// A mapping profile was saved, renamed or deleted.
+    ChangedProfile = "mapping_profile.changed", "Changed a mapping profile";
+    /// A mail that was given up is sent again.
+    RetriedMail = "mail.retried", "Sent a mail again";
+    /// Everything was copied into a backup.
+    MadeBackup = "backup.made", "Made a backup";
+    /// Everything was put back from a backup.
+    RestoredBackup = "backup.restored", "Restored a backup";
     /// Somebody switched the second factor on or off.
     ChangedSecondFactor = "second_factor.changed", "Changed the second factor";
 }
@@ -123,6 +131,19 @@ impl Act {
 }
 
 impl App {
+    /// Writes down in every workspace that somebody did something to all of them.
+    pub(crate) async fn audit_everywhere(
+        &self,
+        actor: &Actor,
+        act: Act,
+        about: &str,
+    ) -> Result<(), StoreError> {
+        for workspace in self.store.workspaces().await? {
+            self.audit(workspace.id, actor, act, about).await?;
+        }
+        Ok(())
+    }
+
     /// Writes down that somebody did something; `about` names what they did it to.
     pub(crate) async fn audit(
         &self,

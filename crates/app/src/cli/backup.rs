@@ -1,13 +1,15 @@
 //! `rollbook backup` and `rollbook restore`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rollbook_store::StoreError;
 
 use super::Done;
 use super::terminal::{print_json, say};
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::backup::{self, Manifest};
 use crate::clock;
 use crate::config::Config;
@@ -63,6 +65,7 @@ impl Backup {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
         let manifest = backup::make(&config, &self.file, self.force).await?;
         let size = std::fs::metadata(&self.file)?.len();
+        audit(&App::open(config).await?, Act::MadeBackup, &self.file).await?;
         say(&format!(
             "`{}` holds {} in {}, and was checked",
             self.file.display(),
@@ -98,6 +101,7 @@ impl Restore {
         // Takes an older one to this version.
         let app = App::open(config).await?;
         app.store.prepare().await?;
+        audit(&app, Act::RestoredBackup, &self.file).await?;
         say(&format!(
             "`{}` holds {} again, as of {}",
             app.config.database,
@@ -114,6 +118,13 @@ impl Restore {
         print(self.json, &manifest)?;
         Ok(Done::Fully)
     }
+}
+
+/// A backup holds every workspace, so each is told; by the name of the file alone, for its folder is nobody's business.
+async fn audit(app: &App, act: Act, file: &Path) -> Result<(), StoreError> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let actor = Actor::command_line();
+    app.audit_everywhere(&actor, act, &name).await
 }
 
 fn told(manifest: &Manifest) -> String {

@@ -271,7 +271,8 @@ impl Import {
         say(&describe_mapping(&options));
         if let Some(name) = &self.save_profile {
             let name = profiles::checked_name(name).map_err(usage)?;
-            profiles::save(&app, workspace.id, &name, &options, "command line").await?;
+            let actor = Actor::command_line();
+            profiles::save(&app, workspace.id, &name, &options, "command line", &actor).await?;
             say(&format!("saved as mapping profile `{name}`"));
         }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::terminal::{plain, print_json, print_table, say, show_time, table, zone};
 use super::{Done, usage};
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
 use crate::config::Config;
 use crate::jobs::send_mail;
@@ -126,6 +127,9 @@ impl Mails {
                 let mail = app
                     .store
                     .retry_mail(workspace.id, MailId(id), clock::now())
+                    .await?;
+                let (actor, about) = (Actor::command_line(), format!("mail {id}"));
+                app.audit(workspace.id, &actor, Act::RetriedMail, &about)
                     .await?;
                 say(&format!(
                     "the mail to {} waits to be sent by `rollbook serve`",

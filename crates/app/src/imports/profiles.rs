@@ -8,6 +8,7 @@ use rollbook_store::sources::Source;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
 use crate::imports::options::ImportOptions;
 
@@ -84,6 +85,7 @@ pub(crate) async fn save(
     name: &str,
     options: &ImportOptions,
     by: &str,
+    actor: &Actor,
 ) -> Result<(), StoreError> {
     let profile = Profile {
         name: name.to_owned(),
@@ -93,7 +95,37 @@ pub(crate) async fn save(
         saved_by: by.to_owned(),
         saved_at: clock::now(),
     };
-    app.store.save_profile(workspace, profile).await
+    app.store.save_profile(workspace, profile).await?;
+    let about = format!("{name}: saved");
+    app.audit(workspace, actor, Act::ChangedProfile, &about)
+        .await
+}
+
+/// Gives a profile another name, which was checked.
+pub(crate) async fn rename(
+    app: &App,
+    workspace: WorkspaceId,
+    name: &str,
+    new: &str,
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    app.store.rename_profile(workspace, name, new).await?;
+    let about = format!("{name}: renamed to {new}");
+    app.audit(workspace, actor, Act::ChangedProfile, &about)
+        .await
+}
+
+/// Deletes a profile.
+pub(crate) async fn delete(
+    app: &App,
+    workspace: WorkspaceId,
+    name: &str,
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    app.store.delete_profile(workspace, name).await?;
+    let about = format!("{name}: deleted");
+    app.audit(workspace, actor, Act::ChangedProfile, &about)
+        .await
 }
 
 /// The mapping with a name.

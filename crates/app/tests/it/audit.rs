@@ -222,7 +222,29 @@ fn every_change_is_audited_on_pages_api_and_command_line_alike() {
     let role = [("email", "some@hotel.example"), ("role", "viewer")];
     assert_eq!(person.post("/settings/people/role", &role).status, 303);
 
+    let profile = json!({"name": "Weekly", "mapping": {"Mail": "email"}});
+    let profiles = "/api/v1/mapping-profiles";
+    assert_eq!(admin.post(profiles, &profile).status, 201);
+    let renamed = admin.patch(&format!("{profiles}/Weekly"), &json!({"name": "Daily"}));
+    assert_eq!(renamed.status, 200);
+    let deleted = admin.delete(&format!("{profiles}/Daily"));
+    assert_eq!(deleted.status, 204);
+    let about: Vec<String> = entries(&admin)
+        .into_iter()
+        .filter(|(_, what, _)| what == "mapping_profile.changed")
+        .map(|(_, _, about)| about)
+        .collect();
+    let expected = [
+        "Daily: deleted",
+        "Weekly: renamed to Daily",
+        "Weekly: saved",
+    ];
+    assert_eq!(about, expected);
+
+    server.rollbook(&["backup", "all.tar"]);
+
     for (who, what) in [
+        ("command line", "backup.made"),
         ("admin@hotel.example", "setting.changed"),
         ("key tests", "setting.changed"),
         ("command line", "setting.changed"),

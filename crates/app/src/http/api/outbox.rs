@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::audit::Act;
 use crate::clock;
 use crate::http::api::Api;
 use crate::http::api::logs::PageParams;
@@ -138,7 +139,13 @@ pub(crate) async fn retry(
         .retry_mail(administrator.workspace(), MailId(name), clock::now())
         .await;
     match retried {
-        Ok(mail) => Ok(Json(MailJson::of(&mail))),
+        Ok(mail) => {
+            let (workspace, actor) = (administrator.workspace(), administrator.actor());
+            let about = format!("mail {name}");
+            let act = Act::RetriedMail;
+            api.app.audit(workspace, &actor, act, &about).await?;
+            Ok(Json(MailJson::of(&mail)))
+        }
         Err(StoreError::Conflict(why)) => Err(Problem::new(Kind::MailState, why)),
         Err(error) => Err(error.into()),
     }

@@ -224,7 +224,8 @@ pub(crate) async fn save(
         .map_err(|error| Problem::new(Kind::Body, error).with("member", "name"))?;
     let schema = api.app.schema(workspace).await?;
     let options = new.options(&schema)?;
-    profiles::save(&api.app, workspace, &name, &options, administrator.name()).await?;
+    let (by, actor) = (administrator.name(), administrator.actor());
+    profiles::save(&api.app, workspace, &name, &options, by, &actor).await?;
     let saved = api.app.store.profile(workspace, &name).await?;
     let saved = saved.and_then(ProfileJson::of);
     let saved = saved.ok_or_else(|| Problem::not_found("mapping profile", &name))?;
@@ -252,12 +253,8 @@ pub(crate) async fn rename(
     let workspace = administrator.workspace();
     let new_name = profiles::checked_name(&new.name)
         .map_err(|error| Problem::new(Kind::Body, error).with("member", "name"))?;
-    match api
-        .app
-        .store
-        .rename_profile(workspace, &name, &new_name)
-        .await
-    {
+    let actor = administrator.actor();
+    match profiles::rename(&api.app, workspace, &name, &new_name, &actor).await {
         Err(StoreError::Missing(_)) => return Err(Problem::not_found("mapping profile", &name)),
         Err(error @ StoreError::Exists(_)) => {
             return Err(Problem::new(Kind::Exists, error.to_string()));
@@ -288,7 +285,8 @@ pub(crate) async fn delete(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let workspace = administrator.workspace();
-    match api.app.store.delete_profile(workspace, &name).await {
+    let actor = administrator.actor();
+    match profiles::delete(&api.app, workspace, &name, &actor).await {
         Err(StoreError::Missing(_)) => Err(Problem::not_found("mapping profile", &name)),
         deleted => {
             deleted?;

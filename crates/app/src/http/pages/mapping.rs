@@ -340,7 +340,7 @@ impl Wizard {
                 let saved = match profiles::checked_name(&name) {
                     Ok(name) => {
                         let by = &person.user.email;
-                        profiles::save(app, workspace, &name, &options, by).await
+                        profiles::save(app, workspace, &name, &options, by, &person.actor()).await
                     }
                     Err(problem) => Err(StoreError::Conflict(problem)),
                 };
@@ -357,13 +357,15 @@ impl Wizard {
             },
             "rename" => {
                 let renamed = match profiles::checked_name(&name) {
-                    Ok(name) => app.store.rename_profile(workspace, &chosen, &name).await,
+                    Ok(name) => {
+                        profiles::rename(app, workspace, &chosen, &name, &person.actor()).await
+                    }
                     Err(problem) => Err(StoreError::Conflict(problem)),
                 };
                 renamed.map(|()| "?done=renamed")
             }
             "forget" => {
-                let deleted = app.store.delete_profile(workspace, &chosen).await;
+                let deleted = profiles::delete(app, workspace, &chosen, &person.actor()).await;
                 deleted.map(|()| "?done=forgotten")
             }
             _ => return self.go_on(app, &options).await,

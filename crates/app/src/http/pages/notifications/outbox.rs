@@ -7,6 +7,7 @@ use rollbook_store::{StoreError, Timestamp};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::audit::Act;
 use crate::clock;
 use crate::http::pages::error::PageError;
 use crate::http::pages::notifications::PATH;
@@ -93,6 +94,12 @@ pub(crate) async fn retry(
     match retried {
         // It is on its way or was sent meanwhile; the page shows it.
         Ok(_) | Err(StoreError::Conflict(_)) => {
+            if let Ok(mail) = retried {
+                let about = format!("mail {}", mail.id);
+                let act = Act::RetriedMail;
+                app.audit(person.workspace.id, &person.actor(), act, &about)
+                    .await?;
+            }
             Ok(Redirect::to(&format!("{PATH}#outbox")).into_response())
         }
         Err(StoreError::Missing(_)) => Err(missing()),
