@@ -110,6 +110,13 @@ pub enum Problem {
     },
     /// The person was erased and may not come back.
     ContactErased,
+    /// An event that says something else than how a contact is now.
+    EventUnsupported {
+        /// The event's type.
+        kind: String,
+    },
+    /// An event that only names the contact.
+    EventWithoutContact,
     /// An undo leaves a field or a contact as it is.
     UndoKept(Kept),
 }
@@ -157,6 +164,8 @@ impl Problem {
             Problem::RecordTooLarge { .. } => "record.too_large",
             Problem::RecordDropped { .. } => Issue::DROPPED,
             Problem::ContactErased => Issue::CONTACT_ERASED,
+            Problem::EventUnsupported { .. } => Issue::EVENT_UNSUPPORTED,
+            Problem::EventWithoutContact => Issue::EVENT_WITHOUT_CONTACT,
             Problem::UndoKept(Kept::FieldChanged) => "undo.field_changed",
             Problem::UndoKept(Kept::ContactChanged) => "undo.contact_changed",
             Problem::UndoKept(Kept::ContactGone) => "undo.contact_gone",
@@ -250,6 +259,14 @@ impl Problem {
                 "The record is about a person who was erased, so nothing of it was kept. An administrator can lift that under Admin Settings > Privacy; then send it again."
                     .to_owned()
             }
+            Problem::EventUnsupported { kind } => format!(
+                "Rollbook does not act on the event {}, so nothing was changed. Do by hand what it asks for.",
+                Excerpt(kind)
+            ),
+            Problem::EventWithoutContact => {
+                "The event has no contact data, so nothing was changed. Let the system send the contact with the event."
+                    .to_owned()
+            }
             Problem::UndoKept(kept) => kept.message(&value),
         }
     }
@@ -314,6 +331,12 @@ impl Issue {
     /// The code of a record about a person who was erased.
     pub const CONTACT_ERASED: &'static str = "contact.erased";
 
+    /// The code of an event that says something else than how a contact is now.
+    pub const EVENT_UNSUPPORTED: &'static str = "event.unsupported";
+
+    /// The code of an event that only names the contact.
+    pub const EVENT_WITHOUT_CONTACT: &'static str = "event.no_contact_data";
+
     /// Takes the value out, and the sentence that quotes it; the code and the field still say what was wrong.
     pub fn erase(&mut self) {
         self.value = None;
@@ -370,6 +393,15 @@ impl Note {
             field: None,
             code: "record.no_changes".into(),
             message: "The contact already stood like this: nothing was changed.".into(),
+        }
+    }
+
+    /// The event that brought the record.
+    pub fn event(kind: &str) -> Note {
+        Note {
+            field: None,
+            code: "record.event".into(),
+            message: format!("It came with the event {}.", Excerpt(kind)).into(),
         }
     }
 

@@ -85,6 +85,13 @@ fn problems() -> Vec<(Problem, &'static str)> {
             "",
         ),
         (Problem::ContactErased, ""),
+        (
+            Problem::EventUnsupported {
+                kind: "contact.merged".into(),
+            },
+            "",
+        ),
+        (Problem::EventWithoutContact, ""),
         (Problem::UndoKept(Kept::FieldChanged), "Hamburg"),
         (Problem::UndoKept(Kept::ContactChanged), ""),
         (Problem::UndoKept(Kept::ContactGone), ""),
@@ -121,11 +128,13 @@ fn rank(problem: &Problem) -> usize {
         Problem::RecordTooLarge { .. } => 22,
         Problem::RecordDropped { .. } => 23,
         Problem::ContactErased => 24,
-        Problem::UndoKept(Kept::FieldChanged) => 25,
-        Problem::UndoKept(Kept::ContactChanged) => 26,
-        Problem::UndoKept(Kept::ContactGone) => 27,
-        Problem::UndoKept(Kept::FieldGone) => 28,
-        Problem::UndoKept(Kept::Erased) => 29,
+        Problem::EventUnsupported { .. } => 25,
+        Problem::EventWithoutContact => 26,
+        Problem::UndoKept(Kept::FieldChanged) => 27,
+        Problem::UndoKept(Kept::ContactChanged) => 28,
+        Problem::UndoKept(Kept::ContactGone) => 29,
+        Problem::UndoKept(Kept::FieldGone) => 30,
+        Problem::UndoKept(Kept::Erased) => 31,
     }
 }
 
