@@ -7,8 +7,10 @@
 pub mod blank;
 mod container;
 pub mod csv;
+pub mod event;
 pub mod file;
 pub mod input;
 pub mod json;
+pub mod signature;
 pub mod vcard;
 pub mod workbook;

@@ -122,7 +122,10 @@ fn fault(expected: &Value, read: &Read) -> Option<String> {
     }
     if let Some(digest) = expected["records_sha256"].as_str() {
         let json = serde_json::to_string(&read.grid).unwrap();
-        let own = format!("{:x}", Sha256::digest(json.as_bytes()));
+        let own = Sha256::digest(json.as_bytes());
+        let own = own
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         return (own != digest).then(|| {
             format!(
                 "{} rows, not {}; digest differs ({:?} {:?} {})",

@@ -82,7 +82,10 @@ fn compared(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
 
 fn digest(rows: &[Vec<String>]) -> String {
     let json = serde_json::to_string(rows).unwrap();
-    format!("{:x}", Sha256::digest(json.as_bytes()))
+    let digest = Sha256::digest(json.as_bytes());
+    digest
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// What is wrong with how a sheet was read, if anything.
