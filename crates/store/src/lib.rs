@@ -22,6 +22,7 @@ mod sqlite;
 pub mod time;
 pub mod undo;
 pub mod upkeep;
+pub mod webhooks;
 pub mod workspaces;
 
 use std::path::PathBuf;
@@ -67,6 +68,7 @@ pub trait Store:
     + sources::Sources
     + undo::Undo
     + upkeep::Upkeep
+    + webhooks::Webhooks
     + workspaces::Workspaces
     + Send
     + Sync

@@ -29,6 +29,7 @@ mod sessions;
 mod sources;
 mod undo;
 mod upkeep;
+mod webhooks;
 mod workspaces;
 mod writer;
 

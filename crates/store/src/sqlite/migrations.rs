@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0015_key_rotation.sql"),
     include_str!("../../migrations/sqlite/0016_identities.sql"),
     include_str!("../../migrations/sqlite/0017_privacy.sql"),
+    include_str!("../../migrations/sqlite/0018_webhooks.sql"),
 ];
 
 /// Marks a file as Rollbook's: "RLBK".

@@ -25,4 +25,5 @@ mod retention;
 mod sharing;
 mod sources;
 mod undo;
+mod webhooks;
 mod workspaces;
