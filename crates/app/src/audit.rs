@@ -94,6 +94,8 @@ acts! {
     RevokedKey = "key.revoked", "Revoked a key";
     /// A key was replaced by a new one.
     RotatedKey = "key.rotated", "Rotated a key";
+    /// A source's signed webhook was set up, its secret replaced or taken back, or it was removed.
+    ChangedWebhook = "webhook.changed", "Changed a webhook";
     /// Somebody was invited.
     Invited = "person.invited", "Invited a person";
     /// An invitation was taken back.

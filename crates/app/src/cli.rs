@@ -25,6 +25,7 @@ mod source;
 mod terminal;
 mod undo;
 mod user;
+mod webhook;
 mod workspace;
 
 use std::io;
@@ -86,6 +87,8 @@ enum Command {
     Source(source::Sources),
     #[command(subcommand)]
     Key(key::Keys),
+    #[command(subcommand)]
+    Webhook(webhook::Webhooks),
     #[command(subcommand)]
     User(user::Users),
     #[command(subcommand)]
@@ -238,6 +241,7 @@ async fn carry_out(command: Command, config: Config) -> anyhow::Result<Done> {
         Command::Privacy(command) => command.run(config).await,
         Command::Source(command) => command.run(config).await,
         Command::Key(command) => command.run(config).await,
+        Command::Webhook(command) => command.run(config).await,
         Command::User(command) => command.run(config).await,
         Command::Secrets(command) => command.run(config).await,
         Command::Mail(command) => command.run(config).await,

@@ -68,11 +68,20 @@ pub(crate) struct Config {
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// What must be sent to see `/metrics`; without it only this machine sees it.
     pub(crate) metrics_token: Option<Secret>,
+    /// How far the time at which a webhook was signed may be from ours.
+    pub(crate) webhook_window: Duration,
     /// How long `serve` says that it is about to stop before it closes its door.
     pub(crate) drain: Duration,
 }
 
 impl Config {
+    /// The address that people and other systems reach `serve` at, without the slash at its end.
+    pub(crate) fn address(&self) -> String {
+        self.public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", self.listen))
+    }
+
     /// What is too much for a file and its records.
     pub(crate) fn file_limits(&self) -> FileLimits {
         FileLimits {
@@ -398,6 +407,11 @@ pub(crate) struct Flags {
     )]
     sign_in_rate: Option<Rate>,
 
+    /// How many seconds the time at which a webhook was signed may be from ours [default: 300]
+    #[arg(long, global = true, env = "ROLLBOOK_WEBHOOK_WINDOW_SECONDS", value_name = "SECONDS",
+          value_parser = parse_window, hide_env_values = true)]
+    webhook_window_seconds: Option<u64>,
+
     /// Where else `serve` shows its metrics, for a monitoring system alone [default: nowhere]
     #[arg(
         long,
@@ -477,6 +491,7 @@ struct File {
     api_rate: Option<Rate>,
     api_address_rate: Option<Rate>,
     sign_in_rate: Option<Rate>,
+    webhook_window_seconds: Option<u64>,
     metrics_listen: Option<SocketAddr>,
     metrics_token: Option<Secret>,
     drain_seconds: Option<u64>,
@@ -554,6 +569,7 @@ impl Flags {
         };
         let traces = url_of("traces", self.traces, file.traces)?;
         let drain = drain_of(self.drain_seconds, file.drain_seconds)?;
+        let webhook_window = window_of(self.webhook_window_seconds, file.webhook_window_seconds)?;
         let metrics_token = self.metrics_token.or(file.metrics_token);
         let mail = mail_settings(self.mail.or(file.mail), self.mail_from.or(file.mail_from))?;
         let bytes = |flag: Option<u64>, file: Option<Bytes>, default: u64| {
@@ -623,6 +639,7 @@ impl Flags {
             sign_in_rate: rate(self.sign_in_rate, file.sign_in_rate, 60),
             metrics_listen: self.metrics_listen.or(file.metrics_listen),
             metrics_token: metrics_token.filter(|token| !token.0.trim().is_empty()),
+            webhook_window,
             drain,
         };
         let log = LogSettings {
@@ -670,11 +687,24 @@ fn number_of(
 
 /// How long to say that the program is about to stop.
 fn drain_of(flag: Option<u64>, file: Option<u64>) -> Result<Duration, ConfigError> {
-    let seconds = flag.or(file).unwrap_or(0);
-    let seconds = parse_drain(&seconds.to_string());
-    seconds
+    seconds_of("drain_seconds", flag.or(file).unwrap_or(0), parse_drain)
+}
+
+/// How far the time at which a webhook was signed may be from ours.
+fn window_of(flag: Option<u64>, file: Option<u64>) -> Result<Duration, ConfigError> {
+    let seconds = flag.or(file).unwrap_or(300);
+    seconds_of("webhook_window_seconds", seconds, parse_window)
+}
+
+/// A number of seconds: a flag's was looked at already.
+fn seconds_of(
+    name: &str,
+    seconds: u64,
+    parse: fn(&str) -> Result<u64, String>,
+) -> Result<Duration, ConfigError> {
+    parse(&seconds.to_string())
         .map(Duration::from_secs)
-        .map_err(|error| ConfigError::Value(format!("`drain_seconds`: {error}")))
+        .map_err(|error| ConfigError::Value(format!("`{name}`: {error}")))
 }
 
 /// What is said of a bucket.
@@ -914,6 +944,14 @@ fn parse_drain(text: &str) -> Result<u64, String> {
     number
         .filter(|number| *number <= 300)
         .ok_or_else(|| format!("`{text}` is no number of seconds; use 0 to 300"))
+}
+
+/// Long enough for clocks that are not quite right, too short to send an old delivery again.
+fn parse_window(text: &str) -> Result<u64, String> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|number| (10..=3600).contains(number))
+        .ok_or_else(|| format!("`{text}` is no number of seconds; use 10 to 3600"))
 }
 
 /// An address for links, without the slash at its end.

@@ -347,6 +347,17 @@ async fn waiting(findings: &mut Findings, app: &App) -> Result<(), StoreError> {
 async fn sealed(findings: &mut Findings, app: &App) -> Result<(), StoreError> {
     let name = "secrets";
     let counts = secrets::count(app).await?;
+    let damaged = secrets::damaged(app).await?;
+    if damaged > 0 {
+        findings.fail(
+            name,
+            format!(
+                "{damaged} cannot be opened, although the key is there: they are damaged; set the second factors or signed \
+                 webhooks up anew, or restore a backup"
+            ),
+        );
+        return Ok(());
+    }
     if counts.unreadable > 0 {
         findings.fail(
             name,

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rollbook_store::WorkspaceId;
+use rollbook_store::sources::SourceId;
 
 use crate::access::hash_secret;
 use crate::config::Config;
@@ -21,6 +22,9 @@ use crate::door::rate::{Buckets, Rate};
 
 /// How many links for a new password are mailed to one address.
 const RESETS: Rate = Rate::per_hour(5);
+
+/// How many webhook deliveries with a wrong signature a network may send before it is told to wait.
+const FORGERIES: Rate = Rate::per_minute(30);
 
 /// What is counted at the door.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Door {
     networks: Buckets<Network>,
     sign_ins: Buckets<Network>,
     resets: Buckets<[u8; 32]>,
+    webhooks: Buckets<(WorkspaceId, SourceId)>,
+    forgeries: Buckets<Network>,
     /// Those who guess.
     pub(crate) failures: Failures,
 }
@@ -63,6 +69,8 @@ impl Door {
             networks: Buckets::default(),
             sign_ins: Buckets::default(),
             resets: Buckets::default(),
+            webhooks: Buckets::default(),
+            forgeries: Buckets::default(),
             failures: Failures::default(),
         }
     }
@@ -76,6 +84,23 @@ impl Door {
     pub(crate) fn key(&self, workspace: WorkspaceId, key: u32) -> Result<(), Wait> {
         self.keys
             .take((workspace, key), self.api_rate, Instant::now())
+    }
+
+    /// A delivery of a source's webhook whose signature was right: whoever cannot sign uses up nothing of this.
+    pub(crate) fn webhook(&self, workspace: WorkspaceId, source: SourceId) -> Result<(), Wait> {
+        self.webhooks
+            .take((workspace, source), self.api_rate, Instant::now())
+    }
+
+    /// A delivery of a webhook whose signature was wrong. Nobody who signs has to wait because of it: senders of many
+    /// share their networks.
+    pub(crate) fn forgery(&self, ip: Option<IpAddr>) -> Result<(), Wait> {
+        take(&self.forgeries, ip, FORGERIES)
+    }
+
+    /// How many deliveries of a webhook may come in a minute; none if there is no limit.
+    pub(crate) fn webhooks_per_minute(&self) -> Option<u64> {
+        self.api_rate.in_a_minute()
     }
 
     /// A form that signs somebody in, or would.

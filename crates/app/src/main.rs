@@ -30,6 +30,7 @@ mod spreadsheet;
 mod stopping;
 mod totp;
 mod traces;
+mod webhook;
 mod wire;
 
 #[global_allocator]

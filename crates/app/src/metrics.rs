@@ -64,6 +64,11 @@ struct Mailed {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Came {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct InState {
     state: &'static str,
 }
@@ -84,6 +89,7 @@ pub(crate) struct Metrics {
     deliveries: Histogram,
     batches: Timed<OfKind>,
     mails: Family<Mailed, Counter>,
+    webhooks: Family<Came, Counter>,
     imports: Family<InState, Gauge>,
     oldest_import: Seconds,
     outbox: Family<InState, Gauge>,
@@ -141,6 +147,10 @@ impl Default for Metrics {
             mails: made.add(
                 "rollbook_mails",
                 "Tries to send a mail by what came of them",
+            ),
+            webhooks: made.add(
+                "rollbook_webhook_deliveries",
+                "Deliveries of signed webhooks by what came of their signature",
             ),
             imports: made.add("rollbook_imports", "Imports that are not over"),
             oldest_import: made.add(
@@ -316,6 +326,11 @@ impl Metrics {
         };
         let kind = kind.key();
         self.mails.get_or_create(&Mailed { kind, outcome }).inc();
+    }
+
+    /// A webhook's delivery came: `accepted`, `limited`, or the word for why it was refused.
+    pub(crate) fn webhook(&self, outcome: &'static str) {
+        self.webhooks.get_or_create(&Came { outcome }).inc();
     }
 
     /// All of it as text, with what the store knows at this moment.

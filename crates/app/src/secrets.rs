@@ -1,7 +1,7 @@
 //! Secrets at rest: what has to be stored so that it can be read again is sealed with a key that is not in the database.
 //!
-//! Passwords, keys and tokens are only kept as hashes. What is left is what second factors are made of, and the links in
-//! mails that wait. Each is sealed with XChaCha20-Poly1305 and bound to the place where it is stored, so that it opens
+//! Passwords, keys and tokens are only kept as hashes. What is left is what second factors are made of, what webhooks are
+//! signed with, and the links in mails that wait. Each is sealed with XChaCha20-Poly1305 and bound to the place where it is stored, so that it opens
 //! nothing anywhere else. A sealed secret names its key, so keys can be changed: `old_secret_keys` still open what was
 //! sealed before, and [`seal_all`] seals it anew.
 
@@ -11,7 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use rollbook_store::StoreError;
+use rollbook_store::sources::SourceId;
+use rollbook_store::webhooks::StoredSecret;
+use rollbook_store::{StoreError, WorkspaceId};
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -220,33 +222,89 @@ pub(crate) fn second_factor_of(user: u32) -> String {
     format!("second_factor/{user}")
 }
 
+/// Where the secrets of a source's webhook are stored.
+pub(crate) fn webhook_of(workspace: WorkspaceId, source: SourceId) -> String {
+    format!("webhook/{}/{}", workspace.0, source.0)
+}
+
+/// Whose secret it is.
+#[derive(Debug, Clone, Copy)]
+enum Owner {
+    /// A person's second factor.
+    SecondFactor(u32),
+    /// A source's webhook.
+    Webhook(WorkspaceId, SourceId),
+}
+
+impl Owner {
+    fn place(self) -> String {
+        match self {
+            Owner::SecondFactor(user) => second_factor_of(user),
+            Owner::Webhook(workspace, source) => webhook_of(workspace, source),
+        }
+    }
+}
+
+/// Every secret that is stored.
+async fn all(app: &App) -> Result<Vec<(Owner, Vec<u8>)>, StoreError> {
+    let factors = app.store.second_factor_secrets().await?.into_iter();
+    let mut all: Vec<_> = factors
+        .map(|(user, stored)| (Owner::SecondFactor(user), stored))
+        .collect();
+    for webhook in app.store.webhooks().await? {
+        let owner = Owner::Webhook(webhook.workspace, webhook.source);
+        all.push((owner, webhook.secret.0));
+        all.extend(webhook.previous.map(|(stored, _)| (owner, stored.0)));
+    }
+    Ok(all)
+}
+
 /// How the stored secrets are kept.
 pub(crate) async fn count(app: &App) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
-    for (_, stored) in app.store.second_factor_secrets().await? {
+    for (_, stored) in all(app).await? {
         app.vault.count(&stored, &mut counts);
     }
     Ok(counts)
 }
 
+/// How many secrets are damaged: their key is there, but does not open them.
+pub(crate) async fn damaged(app: &App) -> Result<usize, StoreError> {
+    let all = all(app).await?;
+    let damaged = all.iter().filter(|(owner, stored)| {
+        app.vault.open(&owner.place(), stored) == Err(SealError::Damaged)
+    });
+    Ok(damaged.count())
+}
+
 /// Seals whatever is stored as it is, or with an old key. Returns how many were sealed.
 pub(crate) async fn seal_all(app: &App) -> anyhow::Result<usize> {
     let mut sealed = 0;
-    for (user, stored) in app.store.second_factor_secrets().await? {
+    for (owner, stored) in all(app).await? {
         let mut counts = Counts::default();
         app.vault.count(&stored, &mut counts);
         if counts.current > 0 {
             continue;
         }
-        let place = second_factor_of(user);
+        let place = owner.place();
         let secret = app.vault.open(&place, &stored)?;
         let anew = app.vault.seal(&place, &secret);
-        // Somebody who set up a new one meanwhile has it sealed already.
-        if app
-            .store
-            .replace_second_factor_secret(user, stored, anew)
-            .await?
-        {
+        // What somebody set up anew meanwhile is sealed already.
+        let store = &app.store;
+        let replaced = match owner {
+            Owner::SecondFactor(user) => {
+                store
+                    .replace_second_factor_secret(user, stored, anew)
+                    .await?
+            }
+            Owner::Webhook(workspace, source) => {
+                let (stored, anew) = (StoredSecret(stored), StoredSecret(anew));
+                store
+                    .replace_webhook_secret(workspace, source, stored, anew)
+                    .await?
+            }
+        };
+        if replaced {
             sealed += 1;
         }
     }
@@ -264,14 +322,15 @@ pub(crate) async fn prepare(app: &App) -> anyhow::Result<()> {
     if counts.unreadable > 0 {
         anyhow::bail!(
             "{} stored secrets are sealed with a key that is not in the settings; set `secret_key` to it, or add it to \
-             `old_secret_keys`; if it is lost, take the second factors away with: rollbook user reset-second-factor",
+             `old_secret_keys`; if it is lost, take the second factors away with `rollbook user reset-second-factor`, and \
+             set the signed webhooks up anew with `rollbook webhook set-up`",
             counts.unreadable
         );
     }
     if counts.plain > 0 {
         tracing::warn!(
-            "{} secrets of second factors are stored as they are, so whoever copies the database can make their codes; \
-             set ROLLBOOK_SECRET_KEY to a key from: rollbook secrets new-key",
+            "{} secrets are stored as they are, so whoever copies the database can make codes of second factors and sign \
+             as senders of webhooks; set ROLLBOOK_SECRET_KEY to a key from: rollbook secrets new-key",
             counts.plain
         );
     }

@@ -163,6 +163,7 @@ async fn deliver(app: &App, workspace: WorkspaceId, label: &str, body: &str) -> 
             content_type: "application/json".to_owned(),
             idempotency: None,
             problem: None,
+            event: None,
         });
         receive(app, &source, incoming.collect()).await?;
     }

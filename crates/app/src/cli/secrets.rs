@@ -13,8 +13,8 @@ use crate::secrets::{self, SecretKey};
 
 /// Make a key for stored secrets, see how they are sealed, and change the key
 ///
-/// What second factors are made of, and the links in mails that wait, are sealed in the database with
-/// `ROLLBOOK_SECRET_KEY`. To change the key: make a new one, set `ROLLBOOK_SECRET_KEY` to it and
+/// What second factors are made of, what webhooks are signed with, and the links in mails that wait, are sealed in the
+/// database with `ROLLBOOK_SECRET_KEY`. To change the key: make a new one, set `ROLLBOOK_SECRET_KEY` to it and
 /// `ROLLBOOK_OLD_SECRET_KEYS` to the one before, and start `serve` again or run `rollbook secrets seal`. Take the old
 /// key out three days later, when every mail that waited is sent.
 #[derive(Debug, Subcommand)]

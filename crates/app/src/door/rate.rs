@@ -58,6 +58,14 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// How many in a minute, rounded down; none if there is no limit.
+    pub(crate) fn in_a_minute(self) -> Option<u64> {
+        let seconds = self.period.as_secs().max(1);
+        (self.calls > 0).then(|| u64::from(self.calls) * 60 / seconds)
+    }
+}
+
 impl FromStr for Rate {
     type Err = String;
 

@@ -6,6 +6,7 @@ mod body;
 mod columns;
 mod contacts;
 mod document;
+mod events;
 pub(crate) mod fields;
 mod imports;
 mod keys;
@@ -20,6 +21,7 @@ mod replay;
 mod review;
 mod sources;
 pub(crate) mod undo;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 
@@ -122,6 +124,7 @@ fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(records::deliver))
         .routes(routes!(batch::deliver))
+        .routes(routes!(events::deliver, events::ask))
         .merge(uploads)
         .routes(routes!(imports::details::list))
         .routes(routes!(imports::details::show))
@@ -159,6 +162,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(replay::count, replay::all))
         .routes(routes!(sources::list, sources::add))
         .routes(routes!(sources::show, sources::change))
+        .routes(routes!(webhooks::show, webhooks::set_up, webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::end_overlap))
         .routes(routes!(keys::list, keys::add))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))

@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     KeyMissing,
     /// The key is unknown or revoked.
     KeyRefused,
+    /// The signature of a webhook's delivery is not valid.
+    SignatureRefused,
     /// The key belongs to a source and this is none of its business.
     Forbidden,
     /// There is no such thing.
@@ -78,12 +80,13 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All of them, in the order of their statuses.
-    pub(crate) const ALL: [Kind; 23] = [
+    pub(crate) const ALL: [Kind; 24] = [
         Kind::Parameter,
         Kind::Body,
         Kind::Record,
         Kind::KeyMissing,
         Kind::KeyRefused,
+        Kind::SignatureRefused,
         Kind::Forbidden,
         Kind::NotFound,
         Kind::Method,
@@ -121,6 +124,11 @@ impl Kind {
             ),
             Kind::KeyMissing => (S::UNAUTHORIZED, "key-missing", "An API key is needed"),
             Kind::KeyRefused => (S::UNAUTHORIZED, "key-refused", "The API key is not valid"),
+            Kind::SignatureRefused => (
+                S::UNAUTHORIZED,
+                "signature-refused",
+                "The signature is not valid",
+            ),
             Kind::Forbidden => (S::FORBIDDEN, "forbidden", "The API key may not do this"),
             Kind::NotFound => (S::NOT_FOUND, "not-found", "There is no such thing"),
             Kind::Method => (
@@ -234,8 +242,8 @@ pub(crate) struct ProblemSchema {
     /// After how many seconds to go on, where there were too many calls.
     #[schema(example = 3)]
     retry_after: Option<u64>,
-    /// Why the attempt cannot be replayed: `erased`, `cut`, `undo`, `source_gone`, `source_paused`, `origin_gone`,
-    /// `dropped` or `replayed`.
+    /// Why the attempt cannot be replayed: `erased`, `payload_dropped`, `cut`, `undo`, `source_gone`, `source_paused`,
+    /// `origin_gone`, `dropped`, `replayed` or `event`.
     #[schema(example = "erased")]
     reason: Option<String>,
     /// The attempt in the log, where the problem left one.
@@ -336,6 +344,10 @@ impl IntoResponse for Problem {
             Kind::KeyRefused => {
                 let challenge =
                     HeaderValue::from_static("Bearer realm=\"rollbook\", error=\"invalid_token\"");
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Kind::SignatureRefused => {
+                let challenge = HeaderValue::from_static("Webhook-Signature realm=\"rollbook\"");
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
             Kind::Unavailable => {
@@ -514,9 +526,9 @@ fn described(kinds: &[Kind]) -> BTreeMap<String, RefOr<utoipa::openapi::response
         let mut response = ResponseBuilder::new()
             .description(titles.join("; or: "))
             .content(PROBLEM_JSON, content);
-        if kinds.contains(&Kind::KeyMissing) {
+        if kinds.contains(&Kind::KeyMissing) || kinds.contains(&Kind::SignatureRefused) {
             let challenge = utoipa::openapi::header::HeaderBuilder::new()
-                .description(Some("`Bearer`: how to come in"))
+                .description(Some("How to come in: `Bearer`, or `Webhook-Signature`"))
                 .build();
             response = response.header("WWW-Authenticate", challenge);
         }
@@ -555,6 +567,8 @@ answers! {
     GuardedBody: Parameter, Body, KeyMissing, KeyRefused, Forbidden, Slow, TooLarge, MediaType, TooMany, Internal, Unavailable;
     /// What an endpoint that takes records may answer.
     GuardedRecord: Parameter, Record, KeyMissing, KeyRefused, Forbidden, Slow, TooLarge, MediaType, TooMany, Internal, Unavailable;
+    /// What an endpoint behind a signature may answer.
+    Signed: Parameter, Record, SignatureRefused, NotFound, Slow, TooLarge, MediaType, Mapping, TooMany, Internal, Unavailable;
     /// What an endpoint about one thing may answer.
     Named: NotFound;
     /// What an endpoint that makes or changes a thing may answer.

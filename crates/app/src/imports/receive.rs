@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rollbook_engine::candidate::Candidate;
-use rollbook_engine::issue::{Issue, Problem};
+use rollbook_engine::issue::{Issue, Note, Problem};
 use rollbook_engine::mapping::{Binding, Mapping};
 use rollbook_engine::normalise::Normaliser;
 use rollbook_engine::policy::Policy;
@@ -28,6 +28,18 @@ pub(crate) struct Incoming {
     pub(crate) idempotency: Option<Idempotency>,
     /// Why it cannot be read, where that is known already.
     pub(crate) problem: Option<Problem>,
+    /// The event that it came with.
+    pub(crate) event: Option<Told>,
+}
+
+/// What an event tells of the record that it came with.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    /// The event's type.
+    pub(crate) kind: Option<String>,
+    /// Why the record is not written, where it is not. Then what was sent is the whole event, and this the part of it
+    /// that is about the contact: it says whom the attempt is about.
+    pub(crate) refused: Option<(Problem, Option<String>)>,
 }
 
 /// Why a delivery was refused as a whole.
@@ -105,13 +117,24 @@ pub(crate) async fn receive(
 }
 
 fn delivery(incoming: Incoming, normaliser: &Normaliser, bound: &Bound) -> Delivery {
-    let candidate = match incoming
-        .problem
-        .map_or_else(|| read(&incoming.body, normaliser, bound), Err)
-    {
-        Ok(candidate) => candidate,
-        Err(problem) => Candidate::unreadable(Issue::of_record(&problem)),
+    let read = |body: &[u8]| {
+        read(body, normaliser, bound)
+            .unwrap_or_else(|problem| Candidate::unreadable(Issue::of_record(&problem)))
     };
+    let (kind, refused) = incoming
+        .event
+        .map_or((None, None), |event| (event.kind, event.refused));
+    let mut candidate = match (incoming.problem, refused) {
+        (Some(problem), _) => Candidate::unreadable(Issue::of_record(&problem)),
+        (None, Some((problem, contact))) => {
+            let mut candidate =
+                contact.map_or_else(Candidate::default, |contact| read(contact.as_bytes()));
+            candidate.issues.insert(0, Issue::of_record(&problem));
+            candidate
+        }
+        (None, None) => read(&incoming.body),
+    };
+    candidate.notes.extend(kind.map(|kind| Note::event(&kind)));
     Delivery {
         candidate,
         payload: Payload {

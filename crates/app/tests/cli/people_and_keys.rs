@@ -269,3 +269,78 @@ fn commands_work_in_the_workspace_that_is_named() {
         .json_lines();
     assert_eq!(of(&people, "email", "a@example.com")["role"], "admin");
 }
+
+#[test]
+fn signed_webhooks_are_set_up_listed_and_revoked() {
+    let workspace = Workspace::new();
+    workspace.run(&["source", "add", "crm"]).code(0);
+    let set_up = workspace.run(&["webhook", "set-up", "crm"]).code(0);
+    let secret = set_up.out.trim().to_owned();
+    assert!(
+        secret.starts_with("whsec_") && secret.lines().count() == 1,
+        "{secret}"
+    );
+    set_up.says(&["/api/v1/sources/crm/events", "cannot be shown again"]);
+    let listed = || {
+        workspace
+            .run(&["webhook", "list", "--json"])
+            .code(0)
+            .json_lines()
+    };
+    assert_eq!(listed()[0]["scheme"], "standard-webhooks");
+    assert_eq!(listed()[0]["header"], Value::Null);
+    let rotated = workspace.run(&["webhook", "rotate", "crm"]).code(0);
+    assert_ne!(rotated.out.trim(), secret);
+    assert!(listed()[0]["previous_secret_until"].is_string());
+    workspace
+        .run(&["webhook", "revoke", "crm", "--previous"])
+        .code(0);
+    assert!(listed()[0]["previous_secret_until"].is_null());
+
+    // The sender's own secret is not said again.
+    let own = [
+        "webhook",
+        "set-up",
+        "crm",
+        "--scheme",
+        "hmac-sha256-body",
+        "--header",
+        "X-Hub-Signature-256",
+        "--secret-stdin",
+    ];
+    let ran = workspace.run_with(&own, b"plain-shared-secret\n").code(0);
+    assert_eq!(ran.out, "");
+    assert_eq!(listed()[0]["header"], "X-Hub-Signature-256");
+    let table = workspace.run(&["webhook", "list"]).code(0).out;
+    assert!(
+        table.contains("hmac-sha256-body") && !table.contains("plain-shared"),
+        "{table}"
+    );
+
+    for (arguments, input, says) in [
+        (&own[..], "short", "16 to 512"),
+        (&own[..], "", "no secret"),
+        (
+            &["webhook", "rotate", "manual"][..],
+            "",
+            "rollbook webhook set-up manual",
+        ),
+        (
+            &["webhook", "revoke", "nobody"][..],
+            "",
+            "there is no source `nobody`",
+        ),
+        (
+            &["webhook", "set-up", "crm", "--scheme", "md5"][..],
+            "",
+            "possible values",
+        ),
+    ] {
+        workspace
+            .run_with(arguments, input.as_bytes())
+            .code(2)
+            .says(&[says]);
+    }
+    workspace.run(&["webhook", "revoke", "crm"]).code(0);
+    assert!(listed().is_empty());
+}

@@ -166,7 +166,8 @@ pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(
     json(request, limit).await
 }
 
-async fn settings<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+/// Settings as JSON, for whoever has to look at something else first.
+pub(crate) async fn settings<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
     json(request, MAX_SETTINGS).await
 }
 

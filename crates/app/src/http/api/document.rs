@@ -48,7 +48,7 @@ const ABOUT: &str = "\
 Rollbook takes contacts in, matches them to those it has, creates or updates one, and writes down what happened to every \
 record.
 
-Every call carries `Authorization: Bearer <key>`. A key belongs to one source, or to none. A key of a source may deliver \
+Every call carries `Authorization: Bearer <key>`, except webhooks, which are signed. A key belongs to one source, or to none. A key of a source may deliver \
 to that source, upload files to it, and read its attempts, its imports and the fields; anything else is answered with \
 403. A key without a source may do everything. Revoking a key takes effect within a second.
 
@@ -181,6 +181,13 @@ mod tests {
         let expected = [
             "post /sources/{source}/contacts",
             "post /sources/{source}/contacts/batch",
+            "post /sources/{source}/events",
+            "options /sources/{source}/events",
+            "get /sources/{source}/webhook",
+            "put /sources/{source}/webhook",
+            "delete /sources/{source}/webhook",
+            "post /sources/{source}/webhook/rotate",
+            "delete /sources/{source}/webhook/previous",
             "post /imports",
             "get /imports",
             "get /imports/{id}",
@@ -285,7 +292,11 @@ mod tests {
                 assert!(tags.contains(tag.as_str().unwrap()), "{at}: {tag}");
             }
             let responses = operation["responses"].as_object().expect(&at);
-            let mut expected = vec!["400", "401", "403", "500", "503"];
+            let mut expected = vec!["400", "401", "500", "503"];
+            // A webhook comes with a signature, which opens nothing else.
+            if operation["security"] != serde_json::json!([{}]) {
+                expected.push("403");
+            }
             let parameters = operation["parameters"]
                 .as_array()
                 .cloned()

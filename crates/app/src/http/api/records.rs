@@ -164,6 +164,7 @@ pub(crate) fn incoming(mut body: Vec<u8>, key: Option<String>, limit: usize) -> 
         content_type: "application/json".to_owned(),
         idempotency,
         problem,
+        event: None,
     }
 }
 

@@ -347,7 +347,8 @@ pub(crate) async fn change(
     Ok(Json(SourceJson::of(source)))
 }
 
-async fn get(api: &Api, workspace: WorkspaceId, name: &str) -> Result<Source, Problem> {
+/// The source with a name.
+pub(super) async fn get(api: &Api, workspace: WorkspaceId, name: &str) -> Result<Source, Problem> {
     let source = api.app.store.source(workspace, name).await?;
     source.ok_or_else(|| Problem::not_found("source", name))
 }

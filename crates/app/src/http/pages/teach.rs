@@ -27,10 +27,7 @@ impl Teach {
 
 /// A command that posts one contact to a source.
 pub(crate) fn curl(app: &App, source: &str, key: &str) -> String {
-    let address = app.config.public_url.as_deref().map_or_else(
-        || format!("http://{}", app.config.listen),
-        |url| url.trim_end_matches('/').to_owned(),
-    );
+    let address = app.config.address();
     format!(
         "curl {address}/api/v1/sources/{source}/contacts \\\n  -H 'Authorization: Bearer {key}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{{\"external_id\": \"1001\", \"name\": \"Ana Souza\", \"email\": \"ana@souza.example\"}}'"
     )

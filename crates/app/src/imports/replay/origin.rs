@@ -45,6 +45,8 @@ pub(crate) enum Obstacle {
     Dropped,
     /// It was replayed before; that attempt stands for it now.
     Replayed,
+    /// It was an event that Rollbook does not act on, and no contact.
+    Event,
 }
 
 impl Obstacle {
@@ -60,6 +62,7 @@ impl Obstacle {
             Obstacle::OriginGone => "origin_gone",
             Obstacle::Dropped => "dropped",
             Obstacle::Replayed => "replayed",
+            Obstacle::Event => "event",
         }
     }
 
@@ -78,6 +81,7 @@ impl Obstacle {
             .find_map(|issue| match issue.code.as_ref() {
                 "record.too_large" => Some(Obstacle::Cut),
                 Issue::DROPPED => Some(Obstacle::Dropped),
+                Issue::EVENT_UNSUPPORTED | Issue::EVENT_WITHOUT_CONTACT => Some(Obstacle::Event),
                 _ => None,
             })
     }
@@ -102,6 +106,9 @@ impl std::fmt::Display for Obstacle {
             }
             Obstacle::Replayed => {
                 "it was replayed before, and that attempt stands for it now; replay that one"
+            }
+            Obstacle::Event => {
+                "it was an event that Rollbook does not act on; let the system send the contact itself"
             }
         })
     }

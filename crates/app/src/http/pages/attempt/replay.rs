@@ -53,8 +53,13 @@ impl ReplayForm {
         let obstacle = if undo {
             Some(Obstacle::Undo)
         } else {
-            Obstacle::of(attempt)
-                .filter(|obstacle| matches!(obstacle, Obstacle::Erased | Obstacle::NoPayload))
+            let for_good = |obstacle: &Obstacle| {
+                matches!(
+                    obstacle,
+                    Obstacle::Erased | Obstacle::NoPayload | Obstacle::Event
+                )
+            };
+            Obstacle::of(attempt).filter(for_good)
         };
         let remap = if obstacle.is_none() {
             let workspace = person.workspace.id;

@@ -40,6 +40,7 @@ async fn with_records(folder: &std::path::Path, count: u64) -> (App, Source) {
         content_type: "application/json".to_owned(),
         idempotency: None,
         problem: None,
+        event: None,
     });
     receive(&app, &source, records.collect()).await.unwrap();
     (app, source)
