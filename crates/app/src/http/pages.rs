@@ -103,23 +103,6 @@ pub(crate) fn router() -> Router<App> {
             // A record may be as large as the settings say; it is counted when it is read.
             post(attempt::replay::post).layer(DefaultBodyLimit::max(64 << 20)),
         )
-        .route("/settings/sources", get(sources::get))
-        .route(
-            "/settings/sources/new",
-            get(new_source::get).post(new_source::post),
-        )
-        .route("/settings/sources/{name}", get(source::get))
-        .route("/settings/sources/{name}/keys", post(source::create_key))
-        .route(
-            "/settings/sources/{name}/keys/{id}/revoke",
-            post(source::revoke_key),
-        )
-        .route(
-            "/settings/sources/{name}/keys/{id}/rotate",
-            post(source::rotate_key),
-        )
-        .route("/settings/sources/{name}/pause", post(source::pause))
-        .route("/settings/sources/{name}/resume", post(source::resume))
         .route(
             "/settings/notifications",
             get(notifications::get).post(notifications::post),
@@ -138,11 +121,50 @@ pub(crate) fn router() -> Router<App> {
             "/settings/privacy/erasures/{number}/lift",
             post(privacy::lift),
         )
+        .merge(sources_router())
         .merge(people_router())
         .route("/assets/{hash}/{name}", get(assets::get))
         .fallback(error::not_found)
         .layer(CsrfLayer::new().with_rejection_response(error::foreign_form))
         .layer(middleware::from_fn(frame::error_pages))
+}
+
+/// Sources, their keys and their signed webhooks.
+fn sources_router() -> Router<App> {
+    Router::new()
+        .route("/settings/sources", get(sources::get))
+        .route(
+            "/settings/sources/new",
+            get(new_source::get).post(new_source::post),
+        )
+        .route("/settings/sources/{name}", get(source::get))
+        .route("/settings/sources/{name}/keys", post(source::create_key))
+        .route(
+            "/settings/sources/{name}/keys/{id}/revoke",
+            post(source::revoke_key),
+        )
+        .route(
+            "/settings/sources/{name}/keys/{id}/rotate",
+            post(source::rotate_key),
+        )
+        .route(
+            "/settings/sources/{name}/webhook",
+            post(source::webhook::set_up),
+        )
+        .route(
+            "/settings/sources/{name}/webhook/rotate",
+            post(source::webhook::rotate),
+        )
+        .route(
+            "/settings/sources/{name}/webhook/end-overlap",
+            post(source::webhook::end_overlap),
+        )
+        .route(
+            "/settings/sources/{name}/webhook/remove",
+            post(source::webhook::remove),
+        )
+        .route("/settings/sources/{name}/pause", post(source::pause))
+        .route("/settings/sources/{name}/resume", post(source::resume))
 }
 
 /// People: how they come in, their own accounts, who works here, and what they did.

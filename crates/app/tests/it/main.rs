@@ -34,3 +34,4 @@ mod service;
 mod sources;
 mod support;
 mod undo;
+mod webhooks;

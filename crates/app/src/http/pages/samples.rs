@@ -54,6 +54,7 @@ use crate::http::pages::review::{
 };
 use crate::http::pages::show::{When, Zone};
 use crate::http::pages::sign_in::{SecondFactorPage, SignInPage};
+use crate::http::pages::source::webhook::{WebhookForm, WebhookState, WebhookView};
 use crate::http::pages::source::{KeyView, NewKey, SourcePage};
 use crate::http::pages::sources::{SourceView, SourcesPage};
 use crate::http::pages::teach::Teach;
@@ -450,6 +451,24 @@ fn about(kind: &'static str) -> About {
             },
         ],
         hidden_columns: "3 columns".to_owned(),
+    }
+}
+
+fn webhook(set_up: bool) -> WebhookView {
+    let state = WebhookState {
+        scheme: "HMAC-SHA256 of the body",
+        text: hostile(),
+        is_timed: false,
+        since: when(),
+        previous_until: Some(when()),
+        accepted: Some("a minute ago".to_owned()),
+        refused: Some(("an hour ago".to_owned(), "it was signed too long ago")),
+    };
+    WebhookView {
+        address: hostile(),
+        state: set_up.then_some(state),
+        form: WebhookForm::sample(HOSTILE),
+        problem: Some(hostile()),
     }
 }
 
@@ -912,9 +931,22 @@ fn all() -> Vec<(&'static str, String)> {
                 secret: hostile(),
             }),
             curl: hostile(),
+            webhook: (!is_manual).then(|| webhook(true)),
+            new_secret: Some(hostile()),
         };
         add("source", &page);
     }
+    let page = SourcePage {
+        frame: frame(),
+        source: source(false),
+        keys: Vec::new(),
+        may_administer: true,
+        new_key: None,
+        curl: hostile(),
+        webhook: Some(webhook(false)),
+        new_secret: None,
+    };
+    add("source without webhooks", &page);
     add(
         "sign in",
         &SignInPage {

@@ -1,4 +1,6 @@
-//! One source: what it was told, its keys, and how to send it a contact.
+//! One source: what it was told, its keys, its signed webhooks, and how to send it a contact.
+
+pub(crate) mod webhook;
 
 use askama::Template;
 use axum::Form;
@@ -14,6 +16,7 @@ use crate::clock;
 use crate::http::pages::error::PageError;
 use crate::http::pages::frame::{Frame, Section, page};
 use crate::http::pages::show::{When, ago};
+use crate::http::pages::source::webhook::{WebhookForm, WebhookView};
 use crate::http::pages::sources::SourceView;
 use crate::http::pages::teach::curl;
 use crate::http::session::Person;
@@ -29,6 +32,18 @@ pub(crate) struct SourcePage {
     /// The key that was just made; shown this once.
     pub(crate) new_key: Option<NewKey>,
     pub(crate) curl: String,
+    /// None for those who may not administer, and for uploads.
+    pub(crate) webhook: Option<WebhookView>,
+    /// The secret of the webhook that was just made; shown this once.
+    pub(crate) new_secret: Option<String>,
+}
+
+/// What the page shows this once.
+enum Shown {
+    Nothing,
+    Key(NewKey),
+    WebhookSecret(String),
+    WebhookProblem(WebhookForm, String),
 }
 
 /// A key as listed.
@@ -75,7 +90,7 @@ pub(super) async fn get(
     Path(name): Path<String>,
 ) -> Result<Response, PageError> {
     let source = find_source(&app, &person, &name).await?;
-    answer(&app, &person, &source, None).await
+    answer(&app, &person, &source, Shown::Nothing).await
 }
 
 /// `POST /settings/sources/{name}/keys`: answers with the page itself, because the secret is stored nowhere.
@@ -98,7 +113,7 @@ pub(super) async fn create_key(
         name: key.name,
         secret,
     };
-    answer(&app, &person, &source, Some(new_key)).await
+    answer(&app, &person, &source, Shown::Key(new_key)).await
 }
 
 /// `POST /settings/sources/{name}/keys/{id}/revoke`
@@ -145,7 +160,7 @@ pub(super) async fn rotate_key(
         name: key.name,
         secret,
     };
-    answer(&app, &person, &source, Some(new_key)).await
+    answer(&app, &person, &source, Shown::Key(new_key)).await
 }
 
 /// `POST /settings/sources/{name}/pause`
@@ -207,9 +222,24 @@ async fn answer(
     app: &App,
     person: &Person,
     source: &Source,
-    new_key: Option<NewKey>,
+    shown: Shown,
 ) -> Result<Response, PageError> {
     let now = clock::now();
+    let view = SourceView::of(source, person, now);
+    let mut webhook = None;
+    if person.may_administer() && !view.is_manual {
+        webhook = Some(WebhookView::of(app, person, source).await?);
+    }
+    let (mut new_key, mut new_secret) = (None, None);
+    match (shown, &mut webhook) {
+        (Shown::Key(key), _) => new_key = Some(key),
+        (Shown::WebhookSecret(secret), _) => new_secret = Some(secret),
+        (Shown::WebhookProblem(form, problem), Some(webhook)) => {
+            webhook.form = form;
+            webhook.problem = Some(problem);
+        }
+        (Shown::WebhookProblem(..), None) | (Shown::Nothing, _) => {}
+    }
     // Keys concern those who can make them.
     let keys = if person.may_administer() {
         app.store.keys(person.workspace.id).await?
@@ -221,7 +251,7 @@ async fn answer(
         .map_or("YOUR_KEY", |key| key.secret.as_str());
     page(&SourcePage {
         frame: Frame::new(person, Section::Sources),
-        source: SourceView::of(source, person, now),
+        source: view,
         curl: curl(app, &source.settings.name, secret),
         keys: keys
             .iter()
@@ -230,6 +260,8 @@ async fn answer(
             .collect(),
         may_administer: person.may_administer(),
         new_key,
+        webhook,
+        new_secret,
     })
 }
 
