@@ -11,6 +11,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use proptest::prelude::*;
 use rollbook_sources::event::events;
 use rollbook_sources::signature::{Scheme, Signed};
 use serde::Deserialize;
@@ -120,5 +121,28 @@ fn the_samples_are_read_for_what_they_are() {
         ),
     ] {
         assert_eq!(told(&folder, name), expected, "{name}");
+    }
+}
+
+proptest! {
+    /// Whatever comes, each event has its own text in the body, and a contact is an object.
+    #[test]
+    fn any_body_is_read_or_refused(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"data\"", "\"type\"", "\"specversion\"", "\"x.updated\"", "\"id\"", "1", "null",
+                "\"data_base64\"", "\"e30=\"", "\"timestamp\"", "\"objectId\"", "\"subscriptionType\"", " ", "\"", "\\", "ä",
+            ]),
+            0..24,
+        ),
+        kind in prop::option::of("[a-z.]{0,12}"),
+    ) {
+        let body = parts.concat();
+        for event in events(body.as_bytes(), kind.as_deref(), 40).unwrap_or_default() {
+            prop_assert!(event.problem.is_some() || event.contact.is_some());
+            let contact = event.contact.unwrap_or_default();
+            let is_object = contact.trim_ascii_start().as_bytes().first() == Some(&b'{');
+            prop_assert!(contact.is_empty() || is_object, "{}", contact);
+        }
     }
 }
