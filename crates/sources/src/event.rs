@@ -5,7 +5,8 @@
 //! | object | contact in | type in |
 //! |---|---|---|
 //! | [`CloudEvents` 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md), with `specversion` | `data` or `data_base64` | `type` |
-//! | [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md), with `type` and `data` or `timestamp` | `data` | `type` |
+//! | [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md), with `type` and `data` | `data` | `type` |
+//! | flat, with a `type` that has a dot, or beside a `timestamp` | itself | `type` |
 //! | `HubSpot`'s subscriptions, with `subscriptionType` and `objectId` | nowhere | `subscriptionType` |
 //! | any other | itself | nowhere |
 //!
@@ -124,13 +125,16 @@ fn read<'a>(record: JsonRecord<'a>, events: &mut Vec<Event<'a>>) {
             kind,
             ..event(None, Some(Problem::EventWithoutContact))
         });
-    } else if members.contains_key("data") || members.contains_key("timestamp") {
-        match member("type") {
-            Some(kind) => (Some(kind), None),
-            None => return events.push(judged(None, None, raw.clone(), Some(raw))),
-        }
     } else {
-        return events.push(judged(None, None, raw.clone(), Some(raw)));
+        let has = |name| members.contains_key(name);
+        match member("type") {
+            Some(kind) if has("data") => (Some(kind), None),
+            // A flat event. A contact may have a type of its own, such as `guest` or `walk-in`.
+            Some(kind) if has("timestamp") || kind.contains('.') => {
+                return events.push(judged(Some(kind), None, raw.clone(), Some(raw)));
+            }
+            _ => return events.push(judged(None, None, raw.clone(), Some(raw))),
+        }
     };
     let contacts = contacts(&members);
     let several = contacts.len() > 1;
@@ -207,7 +211,9 @@ fn judged<'a>(
 fn is_thin(contact: &str) -> bool {
     let members: Result<HashMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_str(contact);
     let names_it = |name: &str| {
-        name.eq_ignore_ascii_case("id") || ["_id", "Id", "ID"].iter().any(|end| name.ends_with(end))
+        ["type", "timestamp"].contains(&name)
+            || name.eq_ignore_ascii_case("id")
+            || ["_id", "Id", "ID"].iter().any(|end| name.ends_with(end))
     };
     // What cannot be read is told by whoever reads it.
     members.is_ok_and(|members| members.keys().all(|name| names_it(name)))
@@ -255,6 +261,10 @@ mod tests {
         );
         // Members that events have, too, make no event by themselves.
         tells(
+            r#"{"type":"walk-in","name":"Ann"}"#,
+            &[r#"||{"type":"walk-in","name":"Ann"}|"#],
+        );
+        tells(
             r#"{"type":"guest","name":"Ann"}"#,
             &[r#"||{"type":"guest","name":"Ann"}|"#],
         );
@@ -286,6 +296,22 @@ mod tests {
             r#"{"type":"contact.deleted","data":{"a":1},"type":"contact.updated","data":{"name":"Bo"}}"#,
             &[r#"contact.updated||{"name":"Bo"}|"#],
         );
+    }
+
+    #[test]
+    fn an_event_may_be_flat() {
+        let updated = r#"{"type":"contact.updated","name":"Ann"}"#;
+        tells(updated, &[&format!("contact.updated||{updated}|")]);
+        // Read as a contact, it would be made anew.
+        for deleted in [
+            r#"{"type":"contact.deleted","id":"CRM-1"}"#,
+            r#"{"type":"contact.deleted","timestamp":"2026-11-22T10:15:00Z","id":"CRM-1"}"#,
+        ] {
+            tells(
+                deleted,
+                &[&format!("contact.deleted||{deleted}|event.unsupported")],
+            );
+        }
     }
 
     #[test]
@@ -356,9 +382,10 @@ mod tests {
         for thin in [r#"{"external_id":"1","accountId":7}"#, "{}"] {
             tells(thin, &[&format!("||{thin}|event.no_contact_data")]);
         }
+        let nothing = r#"{"type":"contact.updated","timestamp":"2026-11-22T10:15:00Z"}"#;
         tells(
-            r#"{"type":"contact.updated","timestamp":"2026-11-22T10:15:00Z"}"#,
-            &["contact.updated|||event.no_contact_data"],
+            nothing,
+            &[&format!("contact.updated||{nothing}|event.no_contact_data")],
         );
         tells(
             r#"[{"eventId":1,"subscriptionType":"contact.propertyChange","objectId":5,"propertyName":"phone","propertyValue":"1"}]"#,
