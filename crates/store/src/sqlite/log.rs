@@ -3,7 +3,7 @@
 //! An attempt is a row once and a part of a block for the rest of its life.
 //!
 //! **Tail.** Single deliveries become rows of `log_tail` in their own transaction, so they are on disk and visible at
-//! once. When a thousand wait, [`maintain`] folds them into a block; a batch of an import that fills a block together
+//! once. When a thousand wait, they are folded into a block, mostly beside the writer ([`fold`]); a batch of an import that fills a block together
 //! with whatever waits becomes blocks at once. So the tail is always newer than every block, blocks never overlap, and order by
 //! number is: blocks in order, then the tail.
 //!
@@ -42,6 +42,7 @@ mod blocks;
 mod condition;
 pub(super) mod correct;
 mod filter;
+pub(super) mod fold;
 mod scan;
 mod search;
 pub(super) mod since;

@@ -20,6 +20,7 @@ use super::checkpoint::Checkpoints;
 use super::heads::Heads;
 use super::identifiers::{Identifiers, Pending};
 use super::log;
+use super::log::fold::{self, Folder};
 use crate::{StoreError, WorkspaceId};
 
 /// Jobs in one group at most, so that nobody waits long behind others.
@@ -27,6 +28,9 @@ const GROUP_SIZE: usize = 256;
 
 /// Attempts that wait in the tail of a workspace's log after which it is maintained.
 const WAITING_BEFORE_MAINTENANCE: u64 = 1000;
+
+/// So many wait only if those who fold them beside the writer do not keep up: it helps.
+const TOO_MANY_WAITING: u64 = 4000;
 
 /// How long the writer has nothing to do before it maintains the log.
 const IDLE: Duration = Duration::from_secs(1);
@@ -88,6 +92,7 @@ impl Writer {
         identifiers: Arc<Identifiers>,
     ) -> Result<Writer, StoreError> {
         let checkpoints = Checkpoints::start(path, &mut connection)?;
+        let folder = Folder::start(path)?;
         let (jobs, waiting) = channel();
         let load = Arc::new(WriterLoad::default());
         let told = Arc::clone(&load);
@@ -97,6 +102,7 @@ impl Writer {
                 WriterThread {
                     connection,
                     checkpoints,
+                    folder,
                     identifiers,
                     waiting: HashMap::new(),
                     working: Duration::ZERO,
@@ -217,6 +223,7 @@ where
 struct WriterThread {
     // Dropped first: the connection that closes last moves what is left in the write-ahead log.
     checkpoints: Checkpoints,
+    folder: Folder,
     connection: Connection,
     identifiers: Arc<Identifiers>,
     /// Attempts that came into the tail since the log was maintained.
@@ -253,7 +260,9 @@ impl WriterThread {
             if let Some(job) = alone.pop_front() {
                 self.commit_alone(job);
             }
-            self.maintain(WAITING_BEFORE_MAINTENANCE);
+            self.put_folded();
+            self.maintain(TOO_MANY_WAITING);
+            self.ask_for_folding();
             self.checkpoints.keep_up(&self.connection);
         }
     }
@@ -357,6 +366,37 @@ impl WriterThread {
         } else if self.working >= WORK_BEFORE_PAUSE {
             std::thread::sleep(PAUSE);
             self.working = Duration::ZERO;
+        }
+    }
+
+    /// Asks that attempts be folded where enough wait.
+    fn ask_for_folding(&self) {
+        for (workspace, count) in &self.waiting {
+            if *count >= WAITING_BEFORE_MAINTENANCE {
+                self.folder.ask(*workspace);
+            }
+        }
+    }
+
+    /// Takes in what was folded meanwhile.
+    fn put_folded(&mut self) {
+        while let Some(folded) = self.folder.folded() {
+            let workspace = folded.workspace;
+            let mut folded = Some(folded);
+            let mut left = None;
+            let put = self.transaction(|writing| {
+                left = match folded.take() {
+                    Some(folded) => Some(fold::put(&writing.tx, folded)?),
+                    None => None,
+                };
+                Ok(())
+            });
+            match (put, left) {
+                (Ok(()), Some(0)) => drop(self.waiting.remove(&workspace)),
+                (Ok(()), Some(left)) => drop(self.waiting.insert(workspace, left)),
+                // They still wait: whoever comes next folds them.
+                _ => {}
+            }
         }
     }
 

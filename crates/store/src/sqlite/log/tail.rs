@@ -3,6 +3,7 @@
 use rollbook_engine::attempt::Shown;
 use rollbook_engine::contact::ContactId;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::super::codec::{Damage, Decoded, Reader, Writer, seal, unseal};
 use super::NewAttempt;
@@ -56,21 +57,54 @@ pub(super) fn take(
     workspace: WorkspaceId,
     most: usize,
 ) -> Result<Vec<(Stored, Payload)>, StoreError> {
-    let mut taken = Vec::new();
-    each(
-        tx,
-        workspace,
-        (0, u64::MAX),
-        Order::OldestFirst,
-        |attempt, payload| {
-            taken.push((attempt, payload));
-            taken.len() < most
-        },
-    )?;
+    let taken = oldest(tx, workspace, most)?;
     if let Some((newest, _)) = taken.last() {
         remove(tx, workspace, newest.number)?;
     }
     Ok(taken)
+}
+
+/// The oldest attempts.
+pub(super) fn oldest(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    most: usize,
+) -> Result<Vec<(Stored, Payload)>, StoreError> {
+    let mut oldest = Vec::new();
+    each(
+        conn,
+        workspace,
+        (0, u64::MAX),
+        Order::OldestFirst,
+        |attempt, payload| {
+            oldest.push((attempt, payload));
+            oldest.len() < most
+        },
+    )?;
+    Ok(oldest)
+}
+
+/// What tells whether the attempts up to a number are the same as before: their numbers, and the checksums that their
+/// bytes begin with.
+pub(super) fn digest(
+    conn: &Connection,
+    workspace: WorkspaceId,
+    up_to: u64,
+) -> Result<u64, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT number, substr(data, 1, 9)
+         FROM log_tail
+         WHERE workspace = ?1
+           AND number <= ?2
+         ORDER BY number",
+    )?;
+    let mut rows = statement.query(params![workspace.0, integer(up_to)?])?;
+    let mut digest = Xxh3::new();
+    while let Some(row) = rows.next()? {
+        digest.update(&row.get::<_, i64>(0)?.to_le_bytes());
+        digest.update(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?);
+    }
+    Ok(digest.digest())
 }
 
 /// How many attempts wait.
@@ -179,7 +213,11 @@ pub(super) fn each(
 }
 
 /// Removes the attempts up to a number.
-fn remove(tx: &Transaction<'_>, workspace: WorkspaceId, up_to: u64) -> Result<(), StoreError> {
+pub(super) fn remove(
+    tx: &Transaction<'_>,
+    workspace: WorkspaceId,
+    up_to: u64,
+) -> Result<(), StoreError> {
     tx.prepare_cached(
         "DELETE FROM log_tail
          WHERE workspace = ?1

@@ -131,7 +131,15 @@ impl Log {
         }
     }
 
+    /// Folds what waits: some beside a writer, the rest by one.
     fn maintain(&mut self) {
+        if let Some(folded) = fold::fold(&mut self.conn, WORKSPACE).unwrap() {
+            let before = tail::len(&self.conn, WORKSPACE).unwrap();
+            self.in_transaction(|tx| {
+                assert_eq!(fold::put(tx, folded)?, before - BLOCK as u64);
+                Ok(())
+            });
+        }
         self.in_transaction(|tx| super::maintain(tx, WORKSPACE));
         assert!(tail::len(&self.conn, WORKSPACE).unwrap() < BLOCK as u64);
     }
@@ -595,6 +603,32 @@ fn filters() -> impl Strategy<Value = LogFilter> {
                 search,
             },
         )
+}
+
+#[test]
+fn what_was_corrected_or_folded_meanwhile_is_not_put_back() {
+    let mut log = Log::new();
+    for _ in 0..=BLOCK {
+        log.append(&[Draft::plain()]);
+    }
+    let waiting = BLOCK as u64 + 1;
+    let folded = |log: &mut Log| fold::fold(&mut log.conn, WORKSPACE).unwrap().unwrap();
+    let late = folded(&mut log);
+    let later = folded(&mut log);
+    log.erase(&LogFilter::default());
+    log.in_transaction(|tx| {
+        assert_eq!(fold::put(tx, late)?, waiting, "it was erased");
+        Ok(())
+    });
+    log.check_each();
+    let fresh = folded(&mut log);
+    log.in_transaction(|tx| {
+        assert_eq!(fold::put(tx, fresh)?, 1);
+        assert_eq!(fold::put(tx, later)?, 1, "it was folded");
+        Ok(())
+    });
+    log.check_each();
+    assert!(fold::fold(&mut log.conn, WORKSPACE).unwrap().is_none());
 }
 
 proptest! {
