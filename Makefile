@@ -51,7 +51,8 @@ e2e: rust ## Drive the binary with a real browser, a real mail server and a scan
 	@tools/need python3 python3
 	@tools/python e2e/.python moto_server 'moto[s3]==5.2.5' flask flask-cors
 	@tools/python e2e/.python schemathesis 'schemathesis==4.32.5'
-	case "$(E2E_BIN)" in target/debug/*) cargo build --workspace --bins --locked ;; esac
+	# With the tests: without them some dependencies have fewer features, and they and the binary would be built once more.
+	case "$(E2E_BIN)" in target/debug/*) cargo build --workspace --bins --tests --locked ;; esac
 	cd e2e && npm ci --no-audit --no-fund && ROLLBOOK_BIN="$(abspath $(E2E_BIN))" npm test
 
 deny: rust ## Check licences and origins of the dependencies
