@@ -14,6 +14,10 @@ LISTEN ?= 127.0.0.1:8080
 BENCH ?=
 # Seconds for each fuzz target.
 FUZZ ?= 15
+ifeq ($(CI),true)
+# What is kept for the next build is of no use where there is none.
+export CARGO_INCREMENTAL := 0
+endif
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
