@@ -60,12 +60,14 @@ e2e: rust ## Drive the binary with a real browser, a real mail server and a scan
 	cd e2e && npm ci --no-audit --no-fund && ROLLBOOK_BIN="$(abspath $(E2E_BIN))" npm test
 
 deny: rust ## Check licences and origins of the dependencies
+	@tools/need python3 python3
 	@tools/cargo-tool cargo-deny 0.20.2
 	target/tools/bin/cargo-deny check licenses bans sources
 
 fuzz: rust ## Let a fuzzer think of input for the readers (FUZZ=seconds for each)
 	@tools/need c++ g++
-	@tools/cargo-tool cargo-fuzz 0.13.1
+	@tools/need python3 python3
+	@tools/cargo-tool cargo-fuzz 0.13.2
 	tools/fuzz $(FUZZ) csv json vcard date phone
 
 bench: release ## Measure speed, memory and size beside their floors (BENCH="--large" for the long ones)
