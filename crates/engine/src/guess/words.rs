@@ -4,6 +4,9 @@
 //! words in it. English, German, French, Spanish, Portuguese, Italian and Dutch stand side by side, because a header
 //! does not say its language and exports mix them.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -261,11 +264,17 @@ pub(super) fn understand(header: &str) -> Option<Meaning> {
 
 /// The sense of the longest phrase at the beginning.
 fn sense(words: &[String]) -> Option<(Sense, usize)> {
+    static SENSES: LazyLock<HashMap<&str, Sense>> = LazyLock::new(|| {
+        let mut senses = HashMap::new();
+        for (sense, phrases) in PHRASES {
+            for phrase in phrases.split(", ") {
+                senses.entry(phrase).or_insert(*sense);
+            }
+        }
+        senses
+    });
     (1..=LONGEST.min(words.len())).rev().find_map(|length| {
-        let phrase = words[..length].join(" ");
-        let (sense, _) = PHRASES
-            .iter()
-            .find(|(_, phrases)| phrases.split(", ").any(|known| known == phrase))?;
+        let sense = SENSES.get(words[..length].join(" ").as_str())?;
         Some((*sense, length))
     })
 }
