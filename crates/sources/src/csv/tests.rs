@@ -272,7 +272,8 @@ fn hostile_texts_end_quickly() {
         let count = rows.map(|rows| self::rows(rows).len()).unwrap();
         let taken = start.elapsed();
         println!("{piece:?}: {count} records in {taken:?}");
-        assert!(taken < std::time::Duration::from_secs(10), "{piece:?}");
+        // About a second; hours if anything were looked at again for each piece. A busy machine gets its time.
+        assert!(taken < std::time::Duration::from_mins(2), "{piece:?}");
     }
 }
 
