@@ -370,7 +370,7 @@ impl WriterThread {
     }
 
     /// Asks that attempts be folded where enough wait.
-    fn ask_for_folding(&self) {
+    fn ask_for_folding(&mut self) {
         for (workspace, count) in &self.waiting {
             if *count >= WAITING_BEFORE_MAINTENANCE {
                 self.folder.ask(*workspace);
@@ -380,7 +380,7 @@ impl WriterThread {
 
     /// Takes in what was folded meanwhile.
     fn put_folded(&mut self) {
-        while let Some(folded) = self.folder.folded() {
+        if let Some(folded) = self.folder.folded() {
             let workspace = folded.workspace;
             let mut folded = Some(folded);
             let mut left = None;

@@ -5,7 +5,7 @@
 //! stands there, and puts the block in its place.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -17,8 +17,10 @@ use crate::{StoreError, WorkspaceId};
 
 /// The thread, and what it made. Dropping it joins the thread.
 pub(in crate::sqlite) struct Folder {
-    ask: Option<SyncSender<WorkspaceId>>,
-    folded: Receiver<Folded>,
+    ask: Option<Sender<WorkspaceId>>,
+    folded: Receiver<Option<Folded>>,
+    /// Whether it was asked and has not answered.
+    busy: bool,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -36,16 +38,15 @@ impl Folder {
     /// Starts the thread on a connection of its own.
     pub(in crate::sqlite) fn start(path: &Path) -> Result<Folder, StoreError> {
         let mut connection = super::super::connect_reader(path)?;
-        let (ask, asked) = sync_channel(1);
+        let (ask, asked) = channel();
         let (done, folded) = channel();
         let thread = std::thread::Builder::new()
             .name("rollbook-folder".to_owned())
             .spawn(move || {
                 while let Ok(workspace) = asked.recv() {
                     // What cannot be folded here, the writer folds; a lasting trouble meets it there.
-                    if let Ok(Some(folded)) = fold(&mut connection, workspace)
-                        && done.send(folded).is_err()
-                    {
+                    let folded = fold(&mut connection, workspace).unwrap_or_default();
+                    if done.send(folded).is_err() {
                         return;
                     }
                 }
@@ -57,20 +58,24 @@ impl Folder {
         Ok(Folder {
             ask: Some(ask),
             folded,
+            busy: false,
             thread: Some(thread),
         })
     }
 
-    /// Asks for a block of the oldest attempts of a workspace, unless the thread has enough to do.
-    pub(in crate::sqlite) fn ask(&self, workspace: WorkspaceId) {
-        if let Some(ask) = &self.ask {
-            let _ = ask.try_send(workspace); // It is asked again.
+    /// Asks for a block of the oldest attempts of a workspace, unless the thread is at one: before that is put, they
+    /// are the same.
+    pub(in crate::sqlite) fn ask(&mut self, workspace: WorkspaceId) {
+        if let Some(ask) = self.ask.as_ref().filter(|_| !self.busy) {
+            self.busy = ask.send(workspace).is_ok();
         }
     }
 
     /// What was made since the last time.
-    pub(in crate::sqlite) fn folded(&self) -> Option<Folded> {
-        self.folded.try_recv().ok()
+    pub(in crate::sqlite) fn folded(&mut self) -> Option<Folded> {
+        let folded = self.folded.try_recv().ok()?;
+        self.busy = false;
+        folded
     }
 }
 
