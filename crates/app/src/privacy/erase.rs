@@ -4,6 +4,8 @@
 //! rest piece by piece and can be begun again at any place, so that a process that dies in the middle is succeeded by
 //! the next one that works ([`crate::jobs::erase`]).
 
+use std::time::Duration;
+
 use rollbook_engine::contact::{ContactId, Identifier, IdentifierKind, Value};
 use rollbook_engine::traces::Traces;
 use rollbook_store::contacts::StoredContact;
@@ -19,7 +21,7 @@ use crate::imports::intake::IntakeError;
 use crate::privacy::files;
 
 /// How long whoever works at an erasure may be silent.
-pub(crate) const LEASE_MILLIS: i64 = 60_000;
+pub(crate) const LEASE_MILLIS: i64 = 15_000;
 
 /// Databases up to this size are packed anew, so that nothing of the person is left in pages that nobody uses.
 const PACKED: u64 = 256 << 20;
@@ -174,11 +176,26 @@ pub(crate) async fn finish(
         .await?;
     files::erase(app, erasure, traces, &rows).await?;
     app.store.forget_traces(workspace, number).await?;
-    app.store.wipe(PACKED).await?;
+    keeping(app, erasure, app.store.wipe(PACKED)).await?;
     Ok(app
         .store
         .finish_erasure(workspace, number, clock::now())
         .await?)
+}
+
+/// Keeps the lease while something goes on that takes its time.
+pub(super) async fn keeping<T>(app: &App, erasure: &Erasure, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let beat = Duration::from_millis(LEASE_MILLIS.unsigned_abs() / 5);
+    loop {
+        match tokio::time::timeout(beat, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => {
+                // Whoever takes it over meanwhile does the same once more.
+                let _ = renew(app, erasure).await;
+            }
+        }
+    }
 }
 
 /// Keeps the lease.

@@ -23,7 +23,7 @@ use crate::imports::intake::{self, IntakeError, blocking, hash_of};
 use crate::imports::options::ImportOptions;
 use crate::imports::run::source_of;
 use crate::imports::said::Said;
-use crate::privacy::erase::{EraseError, renew};
+use crate::privacy::erase::{EraseError, keeping, renew};
 
 /// Imports that are read at a time.
 const PAGE: u16 = 500;
@@ -38,7 +38,7 @@ pub(super) async fn erase(
     let traces = Arc::new(traces.clone());
     for (hash, imports) in kept(app, erasure.workspace).await? {
         renew(app, erasure).await?;
-        let file = match app.blobs.fetch(&hash).await {
+        let file = match keeping(app, erasure, app.blobs.fetch(&hash)).await {
             Ok(file) => file,
             Err(BlobError::Missing | BlobError::Damaged) => continue,
             Err(error) => return Err(error.into()),
@@ -48,7 +48,8 @@ pub(super) async fn erase(
             .filter(|(import, _)| imports.iter().any(|known| known.id == *import))
             .map(|(_, row)| *row)
             .collect();
-        let Some(erased) = erase_in(app, &file, &imports, &traces, own).await? else {
+        let erased = erase_in(app, &file, &imports, &traces, own);
+        let Some(erased) = keeping(app, erasure, erased).await? else {
             continue;
         };
         let is_needed = app

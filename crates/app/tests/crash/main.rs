@@ -9,6 +9,7 @@
 //! power that fails.
 
 mod calls;
+mod erase;
 mod formats;
 mod import;
 mod kills;

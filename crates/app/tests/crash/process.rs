@@ -119,6 +119,24 @@ impl Place {
         Written(written.and_then(|file| Some((file.len(), file.modified().ok()?))))
     }
 
+    /// Every file of the place, with its bytes.
+    pub(crate) fn everything(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut folders = vec![self.folder.path().to_owned()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder can be read") {
+                let path = entry.expect("a folder can be read").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let bytes = std::fs::read(&path).expect("a file can be read");
+                    files.push((path, bytes));
+                }
+            }
+        }
+        files
+    }
+
     /// The newest attempt of the log, as it is printed.
     pub(crate) fn newest(&self) -> String {
         self.run(&["log", "--since", "all", "--limit", "1", "--format", "json"])
