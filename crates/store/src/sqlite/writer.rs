@@ -380,23 +380,20 @@ impl WriterThread {
 
     /// Takes in what was folded meanwhile.
     fn put_folded(&mut self) {
-        if let Some(folded) = self.folder.folded() {
-            let workspace = folded.workspace;
-            let mut folded = Some(folded);
-            let mut left = None;
-            let put = self.transaction(|writing| {
-                left = match folded.take() {
-                    Some(folded) => Some(fold::put(&writing.tx, folded)?),
-                    None => None,
-                };
-                Ok(())
-            });
-            match (put, left) {
-                (Ok(()), Some(0)) => drop(self.waiting.remove(&workspace)),
-                (Ok(()), Some(left)) => drop(self.waiting.insert(workspace, left)),
-                // They still wait: whoever comes next folds them.
-                _ => {}
-            }
+        let Some(folded) = self.folder.folded() else {
+            return;
+        };
+        let workspace = folded.workspace;
+        let mut left = 0;
+        let put = self.transaction(|writing| {
+            left = fold::put(&writing.tx, folded)?;
+            Ok(())
+        });
+        match (put, left) {
+            // They still wait: whoever comes next folds them.
+            (Err(_), _) => {}
+            (Ok(()), 0) => drop(self.waiting.remove(&workspace)),
+            (Ok(()), left) => drop(self.waiting.insert(workspace, left)),
         }
     }
 
