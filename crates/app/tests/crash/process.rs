@@ -13,7 +13,7 @@ use rollbook_bench::generate::{DateStyle, Recipe, Variant};
 use serde_json::Value;
 
 /// How long anything may take that is waited for, on a machine that is busy with other tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A folder with a database and its files.
 pub(crate) struct Place {

@@ -1,10 +1,8 @@
 //! Who may do what.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
-use crate::support::{Server, answer, eventually};
+use crate::support::{Server, answer, eventually, refused_within_a_second};
 
 /// Every kind of address behind a key.
 const ADDRESSES: [(&str, &str); 14] = [
@@ -222,11 +220,7 @@ fn a_key_revoked_by_another_process_is_refused_within_a_second() {
         .find(|key| key["name"] == "short")
         .unwrap();
     server.rollbook(&["key", "revoke", key["id"].as_str().unwrap()]);
-    let revoked = Instant::now();
-    eventually("the refusal", || {
-        (desk.get("/api/v1/logs").status == 401).then_some(())
-    });
-    assert!(revoked.elapsed() < Duration::from_millis(1500));
+    refused_within_a_second(|| desk.get("/api/v1/logs").status == 401);
 }
 
 #[test]

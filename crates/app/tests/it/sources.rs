@@ -1,10 +1,8 @@
 //! Sources.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
-use crate::support::{Server, answer, eventually};
+use crate::support::{Server, answer, refused_within_a_second};
 
 #[test]
 fn a_source_is_added_listed_and_changed() {
@@ -133,11 +131,7 @@ fn a_source_paused_by_another_process_refuses_within_a_second() {
     let record = json!({"email": "a@example.com"});
     assert_eq!(desk.deliver("desk", &record).status, 201);
     server.rollbook(&["source", "pause", "desk"]);
-    let paused = Instant::now();
-    eventually("the refusal", || {
-        (desk.deliver("desk", &record).status == 423).then_some(())
-    });
-    assert!(paused.elapsed() < Duration::from_millis(1500));
+    refused_within_a_second(|| desk.deliver("desk", &record).status == 423);
 }
 
 #[test]

@@ -392,6 +392,21 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
     }
 }
 
+/// Asks until the answer is a refusal. What was asked a second or more from now must have it, however long the answer
+/// takes.
+#[track_caller]
+pub(crate) fn refused_within_a_second(mut is_refused: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    loop {
+        let asked = begun.elapsed();
+        if is_refused() {
+            return;
+        }
+        assert!(asked < Duration::from_secs(1), "allowed after {asked:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A folder of the shared test data. Where there is none, CI fails and everybody else is told.
 pub(crate) fn shared_data(folder: &str) -> Option<PathBuf> {
     let root = match std::env::var_os("ROLLBOOK_TEST_DATA") {
