@@ -119,7 +119,11 @@ async fn frame(State(kept): State<Kept>, request: Request, next: Next) -> Respon
     }
     let headers = response.headers_mut();
     security::guard(headers, kept.over_tls);
-    if json && !headers.contains_key(header::CACHE_CONTROL) {
+    // Events are of a moment, and of people: axum's `no-cache` would let them be stored.
+    let events = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if events || json && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     headers.insert(X_REQUEST_ID, id.clone());

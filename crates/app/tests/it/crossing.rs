@@ -324,13 +324,13 @@ fn pages() -> Vec<(String, String)> {
     found
 }
 
-/// What is answered, to the end; of streams that have none, the first piece that comes within a second.
+/// What is answered, to the end; of streams that have none, the first piece that comes within some seconds.
 fn ask(request: RequestBuilder) -> Answer {
     let (http, request) = request.build_split();
     let mut request = request.expect("a request");
     let path = request.url().path();
     let long = if path.ends_with("/live") || path.ends_with("/events") {
-        1
+        4
     } else {
         20
     };
