@@ -301,6 +301,7 @@ impl Batch {
     /// Works to the end of the batch, whether anybody reads the answers or not.
     async fn answer(mut self, first: Vec<u8>, mut answers: Answers) {
         let mut lines = first;
+        let mut refused = false;
         loop {
             if let Err(error) = answers.write(lines).await {
                 tracing::error!("the answers of a batch cannot be kept: {error}");
@@ -310,11 +311,19 @@ impl Batch {
                 None => break,
                 Some(Ok(lines)) => lines,
                 Some(Err(problem)) => {
+                    refused = true;
                     let mut line = problem.json(None).to_string().into_bytes();
                     line.push(b'\n');
                     line
                 }
             };
+        }
+        if refused {
+            // Who still sends would lose the answer if the connection ended now.
+            tokio::select! {
+                () = body::drain(&mut self.body) => {}
+                () = self.api.app.stopping.clone().begun() => {}
+            }
         }
         answers.finish();
     }
