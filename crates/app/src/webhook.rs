@@ -1,7 +1,8 @@
 //! Signed webhooks: setting one up for a source, changing its secret, and telling whether a delivery is genuine.
 //!
 //! Secrets have to be read again to check signatures with, so they are sealed like all that are stored
-//! ([`crate::secrets`]). They are shown once, to whoever made them, and stand in no log, audit or error.
+//! ([`crate::secrets`]). They are shown once, to whoever made them, and stand in no log, audit or error. Whatever changes
+//! a webhook writes into the audit who did it.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use base64::Engine;
@@ -13,6 +14,7 @@ use rollbook_store::{StoreError, Timestamp, WorkspaceId};
 
 use crate::access::MAX_OVERLAP_HOURS;
 use crate::app::App;
+use crate::audit::{Act, Actor};
 use crate::clock;
 use crate::secrets::{SealError, webhook_of};
 
@@ -104,6 +106,7 @@ pub(crate) fn scheme(webhook: &Webhook) -> Result<Scheme, CheckError> {
 /// a secret is made, and returned: nobody can see it again.
 pub(crate) async fn set_up(
     app: &App,
+    actor: &Actor,
     source: &Source,
     setup: Setup<'_>,
     secret: &str,
@@ -115,6 +118,7 @@ pub(crate) async fn set_up(
         .store
         .set_webhook(source.workspace, source.id, &scheme, stored, clock::now())
         .await?;
+    audit(app, actor, source, "set up").await?;
     Ok((webhook, made))
 }
 
@@ -122,6 +126,7 @@ pub(crate) async fn set_up(
 /// gap.
 pub(crate) async fn rotate(
     app: &App,
+    actor: &Actor,
     source: &Source,
     secret: &str,
     overlap_hours: u32,
@@ -140,8 +145,36 @@ pub(crate) async fn rotate(
     let until = Timestamp(now.0 + i64::from(overlap_hours) * HOUR);
     let rotated = app
         .store
-        .rotate_webhook(source.workspace, source.id, stored, now, until);
-    Ok((rotated.await?, made))
+        .rotate_webhook(source.workspace, source.id, stored, now, until)
+        .await?;
+    let done = format!("secret replaced, the one before is valid for {overlap_hours} more hours");
+    audit(app, actor, source, &done).await?;
+    Ok((rotated, made))
+}
+
+/// Refuses the secret before the one in force from now on.
+pub(crate) async fn end_overlap(
+    app: &App,
+    actor: &Actor,
+    source: &Source,
+) -> Result<Webhook, WebhookError> {
+    get(app, source).await?;
+    let webhook = app
+        .store
+        .end_webhook_overlap(source.workspace, source.id)
+        .await?;
+    audit(app, actor, source, "secret before revoked").await?;
+    Ok(webhook)
+}
+
+/// Drops a webhook and its secrets: the source takes no signed webhooks any more.
+pub(crate) async fn remove(app: &App, actor: &Actor, source: &Source) -> Result<(), WebhookError> {
+    get(app, source).await?;
+    app.store
+        .remove_webhook(source.workspace, source.id)
+        .await?;
+    audit(app, actor, source, "removed").await?;
+    Ok(())
 }
 
 /// The webhook of a source.
@@ -150,15 +183,11 @@ pub(crate) async fn get(app: &App, source: &Source) -> Result<Webhook, WebhookEr
     found.ok_or_else(|| WebhookError::Missing(source.settings.name.clone()))
 }
 
-/// How the audit names a webhook and what was done to it.
-pub(crate) fn about(source: &Source, done: &str) -> String {
-    format!("webhook of {}: {done}", source.settings.name)
-}
-
-/// The same for a secret that was replaced.
-pub(crate) fn about_rotation(source: &Source, overlap_hours: u32) -> String {
-    let done = format!("secret replaced, the one before is valid for {overlap_hours} more hours");
-    about(source, &done)
+/// Writes down what was done to a webhook.
+async fn audit(app: &App, actor: &Actor, source: &Source, done: &str) -> Result<(), StoreError> {
+    let about = format!("webhook of {}: {done}", source.settings.name);
+    app.audit(source.workspace, actor, Act::ChangedWebhook, &about)
+        .await
 }
 
 fn scheme_of(setup: Setup<'_>) -> Result<Scheme, WebhookError> {

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use clap::{Subcommand, ValueEnum};
 use rollbook_sources::signature::Refusal;
-use rollbook_store::sources::Source;
 use rollbook_store::workspaces::Workspace;
 
 use super::source::find_source;
@@ -14,10 +13,10 @@ use super::terminal::{
 use super::{Done, usage};
 use crate::access::MAX_OVERLAP_HOURS;
 use crate::app::App;
-use crate::audit::{Act, Actor};
+use crate::audit::Actor;
 use crate::config::Config;
 use crate::http::api::webhooks::WebhookJson;
-use crate::webhook::{self, Setup, WebhookError, about, about_rotation};
+use crate::webhook::{self, Setup, WebhookError};
 
 /// Set signed webhooks up, list them, and replace or revoke their secrets
 ///
@@ -121,6 +120,7 @@ impl Webhooks {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<Done> {
         let app = App::open(config).await?;
         let workspace = app.workspace().await?;
+        let actor = Actor::command_line();
         match self {
             Webhooks::SetUp {
                 source,
@@ -136,9 +136,8 @@ impl Webhooks {
                     prefix: prefix.as_deref(),
                 };
                 let secret = secret(secret_stdin)?;
-                let set_up = webhook::set_up(&app, &source, setup, &secret).await;
+                let set_up = webhook::set_up(&app, &actor, &source, setup, &secret).await;
                 let (_, made) = set_up.map_err(refused)?;
-                audit(&app, &source, &about(&source, "set up")).await?;
                 show(made)?;
                 let address = webhook::address(&app, &source);
                 say(&format!("the sender's address is {address}"));
@@ -151,9 +150,8 @@ impl Webhooks {
             } => {
                 let source = find_source(&app, workspace.id, &source).await?;
                 let secret = secret(secret_stdin)?;
-                let rotated = webhook::rotate(&app, &source, &secret, overlap_hours).await;
+                let rotated = webhook::rotate(&app, &actor, &source, &secret, overlap_hours).await;
                 let (_, made) = rotated.map_err(refused)?;
-                audit(&app, &source, &about_rotation(&source, overlap_hours)).await?;
                 show(made)?;
                 say(&format!(
                     "the secret before is valid for {overlap_hours} more hours"
@@ -161,17 +159,14 @@ impl Webhooks {
             }
             Webhooks::Revoke { source, previous } => {
                 let source = find_source(&app, workspace.id, &source).await?;
-                webhook::get(&app, &source).await.map_err(refused)?;
                 let name = &source.settings.name;
                 if previous {
-                    app.store
-                        .end_webhook_overlap(workspace.id, source.id)
-                        .await?;
-                    audit(&app, &source, &about(&source, "secret before revoked")).await?;
+                    let ended = webhook::end_overlap(&app, &actor, &source).await;
+                    ended.map_err(refused)?;
                     say(&format!("only the newest secret of `{name}` is valid"));
                 } else {
-                    app.store.remove_webhook(workspace.id, source.id).await?;
-                    audit(&app, &source, &about(&source, "removed")).await?;
+                    let removed = webhook::remove(&app, &actor, &source).await;
+                    removed.map_err(refused)?;
                     say(&format!(
                         "source `{name}` takes no signed webhooks any more"
                     ));
@@ -220,13 +215,6 @@ async fn list(app: &App, workspace: &Workspace, json: bool) -> anyhow::Result<()
     if !json {
         print_table(&table)?;
     }
-    Ok(())
-}
-
-async fn audit(app: &App, source: &Source, about: &str) -> anyhow::Result<()> {
-    let actor = Actor::command_line();
-    app.audit(source.workspace, &actor, Act::ChangedWebhook, about)
-        .await?;
     Ok(())
 }
 

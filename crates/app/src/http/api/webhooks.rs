@@ -5,19 +5,17 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use rollbook_sources::signature::Scheme;
-use rollbook_store::StoreError;
 use rollbook_store::sources::Source;
 use rollbook_store::webhooks::Webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::audit::Act;
 use crate::http::api::Api;
 use crate::http::api::body::{settings, settings_or_default};
 use crate::http::auth::Administrator;
 use crate::http::error::{Guarded, GuardedBody, Kind, Named, OutOfRange, Problem};
-use crate::webhook::{self, CheckError, Setup, WebhookError, about, about_rotation};
+use crate::webhook::{self, CheckError, Setup, WebhookError};
 use crate::wire::rfc3339;
 
 /// How a sender signs.
@@ -224,9 +222,8 @@ pub(crate) async fn set_up(
         header: new.header.as_deref().unwrap_or_default(),
         prefix: new.prefix.as_deref(),
     };
-    let secret = new.secret.unwrap_or_default();
-    let (webhook, secret) = webhook::set_up(&api.app, &source, setup, &secret).await?;
-    audit(&api, &administrator, &about(&source, "set up")).await?;
+    let (actor, secret) = (administrator.actor(), new.secret.unwrap_or_default());
+    let (webhook, secret) = webhook::set_up(&api.app, &actor, &source, setup, &secret).await?;
     let webhook = WebhookJson::of(&api.app, &source, webhook)?;
     Ok(Json(WebhookWithSecretJson { webhook, secret }))
 }
@@ -254,8 +251,8 @@ pub(crate) async fn rotate(
     let source = source(&api, &administrator, &name).await?;
     let rotation: SecretRotationJson = settings_or_default(request).await?;
     let (hours, secret) = (rotation.overlap_hours, rotation.secret.unwrap_or_default());
-    let (webhook, secret) = webhook::rotate(&api.app, &source, &secret, hours).await?;
-    audit(&api, &administrator, &about_rotation(&source, hours)).await?;
+    let actor = administrator.actor();
+    let (webhook, secret) = webhook::rotate(&api.app, &actor, &source, &secret, hours).await?;
     let webhook = WebhookJson::of(&api.app, &source, webhook)?;
     Ok(Json(WebhookWithSecretJson { webhook, secret }))
 }
@@ -278,18 +275,7 @@ pub(crate) async fn end_overlap(
     Path(name): Path<String>,
 ) -> Result<Json<WebhookJson>, Problem> {
     let source = source(&api, &administrator, &name).await?;
-    webhook::get(&api.app, &source).await?;
-    let webhook = api
-        .app
-        .store
-        .end_webhook_overlap(source.workspace, source.id)
-        .await?;
-    audit(
-        &api,
-        &administrator,
-        &about(&source, "secret before revoked"),
-    )
-    .await?;
+    let webhook = webhook::end_overlap(&api.app, &administrator.actor(), &source).await?;
     Ok(Json(WebhookJson::of(&api.app, &source, webhook)?))
 }
 
@@ -310,22 +296,10 @@ pub(crate) async fn remove(
     Path(name): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let source = source(&api, &administrator, &name).await?;
-    webhook::get(&api.app, &source).await?;
-    api.app
-        .store
-        .remove_webhook(source.workspace, source.id)
-        .await?;
-    audit(&api, &administrator, &about(&source, "removed")).await?;
+    webhook::remove(&api.app, &administrator.actor(), &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn source(api: &Api, administrator: &Administrator, name: &str) -> Result<Source, Problem> {
     super::sources::get(api, administrator.workspace(), name).await
-}
-
-async fn audit(api: &Api, administrator: &Administrator, about: &str) -> Result<(), StoreError> {
-    let (workspace, actor) = (administrator.workspace(), administrator.actor());
-    api.app
-        .audit(workspace, &actor, Act::ChangedWebhook, about)
-        .await
 }

@@ -10,15 +10,12 @@ use rollbook_store::webhooks::Webhook;
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::audit::Act;
 use crate::clock;
 use crate::http::pages::error::PageError;
 use crate::http::pages::show::{When, ago, sentence};
-use crate::http::pages::source::{Shown, answer, audit, back, find_source};
+use crate::http::pages::source::{Shown, answer, back, find_source};
 use crate::http::session::Person;
-use crate::webhook::{
-    self, CheckError, Setup, USUAL_HEADER, USUAL_PREFIX, WebhookError, about, about_rotation,
-};
+use crate::webhook::{self, CheckError, Setup, USUAL_HEADER, USUAL_PREFIX, WebhookError};
 
 /// The part, ready to print.
 #[derive(Debug, Clone)]
@@ -165,20 +162,9 @@ pub(in crate::http::pages) async fn set_up(
         header: &form.header,
         prefix: Some(&form.prefix),
     };
-    let shown = match webhook::set_up(&app, &source, setup, &form.secret).await {
-        Ok((_, made)) => {
-            audit(
-                &app,
-                &person,
-                Act::ChangedWebhook,
-                &about(&source, "set up"),
-            )
-            .await?;
-            let Some(secret) = made else {
-                return Ok(back(&name));
-            };
-            Shown::WebhookSecret(secret)
-        }
+    let shown = match webhook::set_up(&app, &person.actor(), &source, setup, &form.secret).await {
+        Ok((_, Some(secret))) => Shown::WebhookSecret(secret),
+        Ok((_, None)) => return Ok(back(&name)),
         Err(WebhookError::Value { text, .. }) => Shown::WebhookProblem(form, sentence(&text)),
         Err(error) => return Err(broken(error)),
     };
@@ -194,12 +180,10 @@ pub(in crate::http::pages) async fn rotate(
 ) -> Result<Response, PageError> {
     person.must_administer()?;
     let source = find_source(&app, &person, &name).await?;
-    let hours = form.overlap_hours;
-    let (_, made) = webhook::rotate(&app, &source, &form.secret, hours)
+    let (hours, secret) = (form.overlap_hours, &form.secret);
+    let (_, made) = webhook::rotate(&app, &person.actor(), &source, secret, hours)
         .await
         .map_err(broken)?;
-    let about = about_rotation(&source, hours);
-    audit(&app, &person, Act::ChangedWebhook, &about).await?;
     match made {
         Some(secret) => answer(&app, &person, &source, Shown::WebhookSecret(secret)).await,
         None => Ok(back(&name)),
@@ -214,10 +198,9 @@ pub(in crate::http::pages) async fn end_overlap(
 ) -> Result<Response, PageError> {
     person.must_administer()?;
     let source = find_source(&app, &person, &name).await?;
-    let ended = app.store.end_webhook_overlap(source.workspace, source.id);
-    ended.await.map_err(|error| broken(error.into()))?;
-    let about = about(&source, "secret before revoked");
-    audit(&app, &person, Act::ChangedWebhook, &about).await?;
+    webhook::end_overlap(&app, &person.actor(), &source)
+        .await
+        .map_err(broken)?;
     Ok(back(&name))
 }
 
@@ -229,15 +212,9 @@ pub(in crate::http::pages) async fn remove(
 ) -> Result<Response, PageError> {
     person.must_administer()?;
     let source = find_source(&app, &person, &name).await?;
-    let removed = app.store.remove_webhook(source.workspace, source.id);
-    removed.await.map_err(|error| broken(error.into()))?;
-    audit(
-        &app,
-        &person,
-        Act::ChangedWebhook,
-        &about(&source, "removed"),
-    )
-    .await?;
+    webhook::remove(&app, &person.actor(), &source)
+        .await
+        .map_err(broken)?;
     Ok(back(&name))
 }
 
