@@ -184,12 +184,13 @@ fn chunk(file: &mut RecordFile) -> Result<Vec<CsvRecord>, FileError> {
     Ok(records)
 }
 
-/// Lets this thread work when nobody else has to. The store waits for the disk and for its last block of each batch, and
-/// only records that are not normalised yet can fill that time; deliveries beside an import wait less, too.
+/// Lets the writer and deliveries go before this thread. The store waits for the disk and for its last block of each
+/// batch, and only records that are not normalised yet can fill that time. Not the lowest priority: beside a busy
+/// neighbour that would leave an import a sixtieth of a core.
 fn stand_back() {
     // Nice values are of threads on Linux alone. Where it is refused, everything is right and a little slower.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19);
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 5);
 }
 
 fn normalise(work: &std::sync::Mutex<mpsc::Receiver<Work>>, prepared: &Prepared) {
