@@ -6,11 +6,12 @@
 mod file;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use rollbook_engine::issue::Problem;
 use rollbook_engine::record::Record;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use self::file::{JsonFile, JsonLayout};
@@ -493,7 +494,7 @@ pub enum Value<'a> {
     /// `true` or `false`.
     Bool(bool),
     /// A number's text.
-    Number(&'a str),
+    Number(Cow<'a, str>),
     /// A string.
     Text(Cow<'a, str>),
     /// An array.
@@ -505,6 +506,10 @@ pub enum Value<'a> {
 impl<'a> Value<'a> {
     /// Reads one value.
     pub fn parse(text: &'a str) -> Result<Value<'a>, Problem> {
+        // Nearly every record is read well at once. What is not may have a fraction or an exponent, or is told of.
+        if let Ok(value) = serde_json::from_str(text) {
+            return Ok(value);
+        }
         let raw = parse_raw(text).map_err(|fault| {
             let (line, column) = place(text, fault.at);
             unreadable(if line == 1 {
@@ -536,7 +541,7 @@ impl<'a> Value<'a> {
                 )
             }
             Some(b'{') => serde_json::from_str::<Object<'a>>(raw)?.into_value()?,
-            _ => Value::Number(raw),
+            _ => Value::Number(raw.into()),
         })
     }
 
@@ -554,6 +559,23 @@ impl<'a> Value<'a> {
         }
         path.rmatch_indices('.')
             .find_map(|(dot, _)| self.child(&path[..dot])?.at_dotted(&path[dot + 1..]))
+    }
+
+    /// The first bytes of paths that may lead to something; of a mapping's many most do not.
+    fn begins(&self) -> [bool; 256] {
+        let Value::Object(members) = self else {
+            return [true; 256];
+        };
+        let mut begins = [false; 256];
+        // A pointer, and a path that begins with a blank key.
+        begins[usize::from(b'/')] = true;
+        begins[usize::from(b'.')] = true;
+        for (key, _) in members {
+            if let Some(first) = key.bytes().next() {
+                begins[usize::from(first)] = true;
+            }
+        }
+        begins
     }
 
     /// Like [`Value::at`] behind a dot, where a slash begins nothing.
@@ -584,8 +606,7 @@ impl<'a> Value<'a> {
         match self {
             Value::Bool(true) => Some("true"),
             Value::Bool(false) => Some("false"),
-            Value::Number(text) => Some(text),
-            Value::Text(text) => Some(text),
+            Value::Number(text) | Value::Text(text) => Some(text),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
     }
@@ -707,9 +728,14 @@ pub fn object_to_record(raw: &str, paths: &[String]) -> Result<Record, Problem> 
 /// else is its JSON.
 pub fn to_record(raw: &str, paths: &[String]) -> Result<Record, Problem> {
     let value = Value::parse(raw)?;
-    let mut record = Record::new();
+    let begins = value.begins();
+    let mut record = Record::with_capacity(paths.len(), raw.len());
     for path in paths {
-        match value.at(path) {
+        let may_be = path
+            .bytes()
+            .next()
+            .is_none_or(|first| begins[usize::from(first)]);
+        match may_be.then(|| value.at(path)).flatten() {
             Some(value) => value.push_to(&mut record),
             None => record.push_absent(),
         }
@@ -749,27 +775,114 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
+/// Members of an object up to this number are looked through for a key that comes twice.
+const FEW: usize = 16;
+
+/// An object's members as they come: of a key that comes twice the last value, at its first place.
+struct Members<'a> {
+    list: Vec<(Cow<'a, str>, Value<'a>)>,
+    /// The places of the keys, once there are many.
+    places: HashMap<Cow<'a, str>, usize>,
+}
+
+impl<'a> Members<'a> {
+    fn new() -> Members<'a> {
+        Members {
+            list: Vec::with_capacity(FEW),
+            places: HashMap::new(),
+        }
+    }
+
+    fn push(&mut self, key: Cow<'a, str>, value: Value<'a>) {
+        let count = self.list.len();
+        if count == FEW {
+            let places = self.list.iter().enumerate();
+            self.places = places
+                .map(|(place, (key, _))| (key.clone(), place))
+                .collect();
+        }
+        let place = if count < FEW {
+            self.list.iter().position(|(known, _)| *known == key)
+        } else {
+            self.places.get(&key).copied()
+        };
+        if let Some(place) = place {
+            self.list[place].1 = value;
+            return;
+        }
+        if count >= FEW {
+            self.places.insert(key.clone(), count);
+        }
+        self.list.push((key, value));
+    }
+}
+
+/// Reads a value in one pass. A number whose text would be lost is an error: it has a fraction, an exponent or many
+/// digits.
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value<'de>, D::Error> {
+        struct ValueVisitor;
+        impl<'de> Visitor<'de> for ValueVisitor {
+            type Value = Value<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value without fractions")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Value<'de>, E> {
+                Ok(Value::Bool(value))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
+                Ok(Value::Number(number.to_string().into()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
+                Ok(Value::Number(number.to_string().into()))
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+                Ok(Value::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+                Ok(Value::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Value<'de>, S::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(Value::Array(list))
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value<'de>, M::Error> {
+                let mut members = Members::new();
+                while let Some((key, value)) = map.next_entry::<Text<'de>, Value<'de>>()? {
+                    members.push(key.0, value);
+                }
+                Ok(Value::Object(members.list))
+            }
+        }
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
 /// An object's members in order, their values still text.
 struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     fn into_value(self) -> Result<Value<'a>, serde_json::Error> {
-        let mut places = std::collections::HashMap::new();
-        let mut members: Vec<(Cow<'a, str>, Value<'a>)> = Vec::with_capacity(self.0.len());
+        let mut members = Members::new();
         for (key, raw) in self.0 {
-            let value = Value::of(raw.get())?;
-            match places.entry(key.clone()) {
-                std::collections::hash_map::Entry::Occupied(place) => {
-                    let place: usize = *place.get();
-                    members[place].1 = value;
-                }
-                std::collections::hash_map::Entry::Vacant(place) => {
-                    place.insert(members.len());
-                    members.push((key, value));
-                }
-            }
+            members.push(key, Value::of(raw.get())?);
         }
-        Ok(Value::Object(members))
+        Ok(Value::Object(members.list))
     }
 }
 

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use rollbook_engine::record::Cell;
 
 use super::*;
@@ -188,5 +189,60 @@ fn paths_are_listed_in_order_and_lead_back() {
     let value = Value::parse(raw).unwrap();
     for (path, _) in paths {
         assert!(value.at(&path).is_some(), "{path}");
+    }
+}
+
+/// JSON texts: nested, with keys that come twice, numbers of all kinds, escapes and white space.
+fn json_text() -> impl Strategy<Value = String> {
+    let scalar = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,3})?(e-?[0-9]{1,2})?",
+        Just("\"a\\u00e4\\ud83d\\ude00\\n\"".to_owned()),
+        // Half of a pair.
+        Just("\"\\ud83d\"".to_owned()),
+        "\"[a-zä ]{0,6}\"",
+    ];
+    scalar.prop_recursive(4, 64, 24, |inner| {
+        let key = prop_oneof!["[a-d]", "[a-z]{0,3}"];
+        let members = prop::collection::vec((key, inner.clone()), 0..40);
+        prop_oneof![
+            prop::collection::vec(inner, 0..6)
+                .prop_map(|items| format!("[ {} ]", items.join(" ,"))),
+            members.prop_map(|members| {
+                let members = members
+                    .iter()
+                    .map(|(key, value)| format!("\"{key}\" : {value}"));
+                format!("{{\n{}}}", members.collect::<Vec<_>>().join(", "))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn one_pass_reads_what_several_read(text in json_text()) {
+        let slow = parse_raw(&text).ok().and_then(|raw| Value::of(raw).ok());
+        match serde_json::from_str::<Value<'_>>(&text) {
+            Ok(value) => prop_assert_eq!(Some(value), slow),
+            // Only numbers may be too much for it.
+            Err(error) => prop_assert!(
+                slow.is_none() || error.to_string().contains("floating point"), "{} in {}", error, text
+            ),
+        }
+    }
+
+    #[test]
+    fn every_path_of_a_record_is_a_cell_of_it(text in json_text(), missing in "[a-d./]{0,3}") {
+        let mut paths: Vec<String> = paths_of(&text).unwrap_or_default().into_iter().map(|(path, _)| path).collect();
+        paths.push(missing);
+        let Ok(record) = to_record(&text, &paths) else {
+            prop_assert!(Value::parse(&text).is_err());
+            return Ok(());
+        };
+        let value = Value::parse(&text).unwrap();
+        for (column, path) in paths.iter().enumerate() {
+            prop_assert_eq!(record.cell(column) == Cell::Absent, value.at(path).is_none(), "{} in {}", path, text);
+        }
     }
 }
