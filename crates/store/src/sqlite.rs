@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction};
 
 use crate::commit::Payload;
@@ -256,6 +257,9 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         looks < BUSY_LOOKS
     }))?;
     connection.set_prepared_statement_cache_capacity(128);
+    // Without it some statements are prepared anew for each value that is bound to them, and to no use: nothing is known
+    // here of how values are spread.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     rusqlite::vtab::array::load_module(&connection)?;
     Ok(connection)
 }
