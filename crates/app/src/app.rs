@@ -1,5 +1,6 @@
 //! What every command, endpoint, page and worker shares.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use rollbook_engine::field::blank::BlankWords;
@@ -22,8 +23,13 @@ use crate::secrets::Vault;
 use crate::stopping::Stopping;
 
 /// The product, open.
+///
+/// Each layer that a request passes has a clone, so that a clone has to be cheap.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+/// What the product is made of.
+pub(crate) struct Parts {
     /// Where everything is kept.
     pub(crate) store: AnyStore,
     /// How it was started.
@@ -77,12 +83,20 @@ impl WorkspaceError {
     }
 }
 
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl App {
     /// Opens the store and makes the first workspace if there is none.
     pub(crate) async fn open(config: Config) -> anyhow::Result<App> {
         let blobs = Blobs::open(&config)?;
         let store = rollbook_store::open(&config.database).await?;
-        let app = App {
+        let app = App(Arc::new(Parts {
             store,
             door: Arc::new(Door::new(&config)),
             vault: Arc::new(Vault::new(
@@ -96,7 +110,7 @@ impl App {
             metrics: Arc::default(),
             readiness: Arc::default(),
             stopping: Stopping::default(),
-        };
+        }));
         if app.store.workspaces().await?.is_empty() {
             let made = app
                 .store
