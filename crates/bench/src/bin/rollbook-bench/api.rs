@@ -19,6 +19,9 @@ use crate::{say, wrk};
 /// How many callers wait for answers at any time.
 const CONNECTIONS: usize = 64;
 
+/// What answers are measured against.
+const ECHO: &str = "a bare axum echo under the same load";
+
 /// The source that the records belong to.
 const SOURCE: &str = "desk";
 
@@ -42,7 +45,19 @@ pub(crate) fn measure(
         "Single records over HTTP, {CONNECTIONS} connections of {generator}"
     ));
     let people = seconds * MOST_A_SECOND;
-    let floor = echo(by_wrk, people, seconds)?;
+    say("posting to a bare echo");
+    let floor = echo(None, by_wrk, people, seconds)?;
+    say("posting to an echo that writes");
+    let written = echo(Some(&folder.join("echo.db")), by_wrk, people, seconds)?;
+    table.row_with_floor(
+        "an echo that writes what it is sent, and does nothing else",
+        Figure::Rate(written.rate(), "requests/s"),
+        Floor {
+            figure: Figure::Rate(floor.rate(), "requests/s"),
+            what: ECHO,
+        },
+        "",
+    );
     let workspace = Workspace::make(folder, "api")?;
     rollbook.run(&workspace, &["source", "add", SOURCE])?;
     let key = rollbook.run(&workspace, &["key", "create", "--source", SOURCE])?;
@@ -94,13 +109,12 @@ pub(crate) fn measure(
 }
 
 fn report(what: &str, load: &Load, floor: &Load, table: &mut Table) {
-    let echo = "a bare axum echo under the same load";
     table.row_with_floor(
         what,
         Figure::Rate(load.rate(), "requests/s"),
         Floor {
             figure: Figure::Rate(floor.rate(), "requests/s"),
-            what: echo,
+            what: ECHO,
         },
         "≥ 40 %",
     );
@@ -113,18 +127,22 @@ fn report(what: &str, load: &Load, floor: &Load, table: &mut Table) {
             Figure::Took(took),
             Floor {
                 figure: Figure::Took(of_floor),
-                what: echo,
+                what: ECHO,
             },
             aim,
         );
     }
 }
 
-/// The floor.
-fn echo(by_wrk: bool, people: u64, seconds: u64) -> anyhow::Result<Load> {
-    say("posting to a bare echo");
+/// A floor: an echo, of records that were written to a file if one is named.
+fn echo(
+    written_to: Option<&Path>,
+    by_wrk: bool,
+    people: u64,
+    seconds: u64,
+) -> anyhow::Result<Load> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("echo");
+    command.arg("echo").args(written_to);
     let server = Server::start(command)?;
     let caller = Caller {
         address: server.address,

@@ -57,26 +57,9 @@ pub(crate) fn read_csv(file: &Path) -> anyhow::Result<f64> {
     Ok(f64::from(records) / start.elapsed().as_secs_f64())
 }
 
-/// What plain inserts came to.
-pub(crate) struct WrittenRows {
-    /// Rows a second.
-    pub(crate) a_second: f64,
-    /// The processor's time a row.
-    pub(crate) processor_seconds: f64,
-}
-
-/// Writes a file's rows with `rusqlite` and no engine: who is meant is known beforehand, nothing is looked up, and no
-/// value is read. New people and their attempts are inserted, changed ones updated by number, and of unchanged ones
-/// the attempt is written alone. Of a long file the first rows are enough.
-pub(crate) fn write_rows(
-    workspace: &Workspace,
-    file: &Path,
-    variant: Variant,
-) -> anyhow::Result<WrittenRows> {
-    let start = Instant::now();
-    let busy = || processor_seconds("self").context("Linux tells how busy we are");
-    let busy_before = busy()?;
-    let mut connection = Connection::open(workspace.folder.join("floor.db"))?;
+/// A file with a table of contacts and one of attempts, without an index.
+pub(crate) fn open(path: &Path) -> anyhow::Result<Connection> {
+    let connection = Connection::open(path)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
@@ -96,6 +79,37 @@ pub(crate) fn write_rows(
              payload BLOB NOT NULL
          ) STRICT;",
     )?;
+    Ok(connection)
+}
+
+/// Writes a new contact.
+pub(crate) const INSERT_CONTACT: &str =
+    "INSERT INTO contact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+/// Writes an attempt: when, whose, and what was sent.
+pub(crate) const INSERT_ATTEMPT: &str =
+    "INSERT INTO attempt (received_at, result, action, contact, payload) VALUES (?1, 1, 2, ?2, ?3)";
+
+/// What plain inserts came to.
+pub(crate) struct WrittenRows {
+    /// Rows a second.
+    pub(crate) a_second: f64,
+    /// The processor's time a row.
+    pub(crate) processor_seconds: f64,
+}
+
+/// Writes a file's rows with `rusqlite` and no engine: who is meant is known beforehand, nothing is looked up, and no
+/// value is read. New people and their attempts are inserted, changed ones updated by number, and of unchanged ones
+/// the attempt is written alone. Of a long file the first rows are enough.
+pub(crate) fn write_rows(
+    workspace: &Workspace,
+    file: &Path,
+    variant: Variant,
+) -> anyhow::Result<WrittenRows> {
+    let start = Instant::now();
+    let busy = || processor_seconds("self").context("Linux tells how busy we are");
+    let busy_before = busy()?;
+    let mut connection = open(&workspace.folder.join("floor.db"))?;
     let mut reader = csv::Reader::from_reader(BufReader::with_capacity(1 << 16, File::open(file)?));
     let mut batch: Vec<csv::StringRecord> = Vec::with_capacity(BATCH);
     let mut payload = String::new();
@@ -111,7 +125,7 @@ pub(crate) fn write_rows(
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             let mut contact = tx.prepare_cached(match variant {
-                Variant::New => "INSERT INTO contact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                Variant::New => INSERT_CONTACT,
                 Variant::Updates | Variant::Same => {
                     "UPDATE contact
                      SET external_id = ?2, first_name = ?3, last_name = ?4, phone = ?5, email = ?6, birthday = ?7,
@@ -119,9 +133,7 @@ pub(crate) fn write_rows(
                      WHERE id = ?1"
                 }
             })?;
-            let mut attempt = tx.prepare_cached(
-                "INSERT INTO attempt (received_at, result, action, contact, payload) VALUES (?1, 1, 2, ?2, ?3)",
-            )?;
+            let mut attempt = tx.prepare_cached(INSERT_ATTEMPT)?;
             for record in &batch {
                 written += 1;
                 if variant != Variant::Same {

@@ -81,7 +81,8 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).peekable();
     // The floor of HTTP has a process of its own, as the product has.
     if arguments.peek().is_some_and(|first| first == "echo") {
-        return match echo::serve() {
+        let written_to = arguments.nth(1).map(PathBuf::from);
+        return match echo::serve(written_to.as_deref()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         };
