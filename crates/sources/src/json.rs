@@ -462,12 +462,17 @@ fn reason_of(error: &serde_json::Error) -> String {
 
 /// Why a record cannot be read, if it cannot.
 fn fault(raw: &str, max_record: usize) -> Option<Problem> {
-    if raw.len() > max_record {
-        return Some(Problem::RecordTooLarge { limit: max_record });
+    within(raw, max_record)
+        .and_then(|()| object_to_record(raw, &[]))
+        .err()
+}
+
+/// Refuses a record that is too large.
+fn within(raw: &str, limit: usize) -> Result<(), Problem> {
+    if raw.len() > limit {
+        return Err(Problem::RecordTooLarge { limit });
     }
-    Value::parse(raw).err().or_else(|| {
-        (!raw.starts_with('{')).then(|| unreadable("it is not a JSON object".to_owned()))
-    })
+    Ok(())
 }
 
 fn unreadable(reason: String) -> Problem {
@@ -795,7 +800,7 @@ impl<'a> Members<'a> {
 
     fn push(&mut self, key: Cow<'a, str>, value: Value<'a>) {
         let count = self.list.len();
-        if count == FEW {
+        if count == FEW && self.places.is_empty() {
             let places = self.list.iter().enumerate();
             self.places = places
                 .map(|(place, (key, _))| (key.clone(), place))

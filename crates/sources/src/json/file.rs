@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use rollbook_engine::record::{Header, Record};
 use serde::{Deserialize, Serialize};
 
-use super::{JsonForm, cut, fault, form_of, is_white, paths_of, to_record};
+use super::{JsonForm, cut, form_of, is_white, object_to_record, paths_of, within};
 use crate::csv::encoding::{Text, settle};
 use crate::csv::{CsvRecord, Encoding};
 use crate::file::FileError;
@@ -146,17 +146,19 @@ impl<R: Read> JsonFile<R> {
         };
         let raw = self.text.window()[start..end].trim_ascii_end();
         into.row = self.row;
-        into.problem = fault(raw, self.limit);
-        into.record = Record::new();
+        let read = within(raw, self.limit).and_then(|()| object_to_record(raw, &self.paths));
         into.raw.clear();
-        if into.problem.is_none() {
-            into.raw.push_str(raw);
-            match to_record(raw, &self.paths) {
-                Ok(record) => into.record = record,
-                Err(problem) => into.problem = Some(problem),
+        match read {
+            Ok(record) => {
+                into.raw.push_str(raw);
+                into.record = record;
+                into.problem = None;
             }
-        } else {
-            into.raw.push_str(&cut(raw));
+            Err(problem) => {
+                into.raw.push_str(&cut(raw));
+                into.record = Record::new();
+                into.problem = Some(problem);
+            }
         }
         into.line = self.line_at(start);
         self.pass(end)?;
