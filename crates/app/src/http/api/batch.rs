@@ -108,7 +108,13 @@ pub(crate) async fn deliver(
     let Some(first) = batch.next().await else {
         return Ok(lines(Body::empty()));
     };
-    let first = first?;
+    let first = match first {
+        Ok(first) => first,
+        Err(problem) => {
+            body::drain(&mut batch.body).await;
+            return Err(problem);
+        }
+    };
     let (answers, body) = answers();
     tokio::spawn(batch.answer(first, answers));
     Ok(lines(body))
@@ -233,7 +239,6 @@ impl Batch {
             if let Err(problem) = split {
                 self.problem = Some(problem);
                 self.splitter = None;
-                body::drain(&mut self.body).await;
             }
             if records.len() >= GROUP || bytes >= GROUP_BYTES {
                 break;
