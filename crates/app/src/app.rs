@@ -35,19 +35,19 @@ pub(crate) struct Parts {
     /// How it was started.
     pub(crate) config: Arc<Config>,
     /// Uploaded files.
-    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) blobs: Blobs,
     /// What the sources that deliver just now are read by.
-    pub(crate) bindings: Arc<Bindings>,
+    pub(crate) bindings: Bindings,
     /// The reviews of imports that wait.
-    pub(crate) reviews: Arc<Reviews>,
+    pub(crate) reviews: Reviews,
     /// What opens stored secrets.
-    pub(crate) vault: Arc<Vault>,
+    pub(crate) vault: Vault,
     /// Who knocks how often.
-    pub(crate) door: Arc<Door>,
+    pub(crate) door: Door,
     /// What is counted and measured.
     pub(crate) metrics: Arc<Metrics>,
     /// Whether it is able to work.
-    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) readiness: Readiness,
     /// Whether it was told to stop.
     pub(crate) stopping: Stopping,
 }
@@ -98,17 +98,14 @@ impl App {
         let store = rollbook_store::open(&config.database).await?;
         let app = App(Arc::new(Parts {
             store,
-            door: Arc::new(Door::new(&config)),
-            vault: Arc::new(Vault::new(
-                config.secret_key.as_ref(),
-                &config.old_secret_keys,
-            )),
+            door: Door::new(&config),
+            vault: Vault::new(config.secret_key.as_ref(), &config.old_secret_keys),
             config: Arc::new(config),
-            blobs: Arc::new(blobs),
-            bindings: Arc::default(),
-            reviews: Arc::default(),
+            blobs,
+            bindings: Bindings::default(),
+            reviews: Reviews::default(),
             metrics: Arc::default(),
-            readiness: Arc::default(),
+            readiness: Readiness::default(),
             stopping: Stopping::default(),
         }));
         if app.store.workspaces().await?.is_empty() {
