@@ -318,6 +318,8 @@ fn mailed(folder: &std::path::Path, to: &str, kind: &str, count: usize) -> Strin
         let mut links: Vec<_> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap())
+            // A mail has another name until it is whole.
+            .filter(|entry| entry.path().extension().is_some_and(|end| end == "eml"))
             .filter_map(|entry| {
                 let text = std::fs::read_to_string(entry.path())
                     .unwrap()
