@@ -488,10 +488,20 @@ fn examine(
     if size > limit {
         return Err(IntakeError::TooLarge { limit });
     }
-    file::check(file.path(), name, folder, limits)
-        .map_err(|error| IntakeError::of_file(&format!("`{name}`"), error))?;
-    file.rewind()?;
-    let hash = hash_of(file.as_file_mut())?;
+    let written = file.as_file().try_clone()?;
+    let hash = std::thread::scope(|scope| {
+        // It has to be on the disk before it is kept, and can be read until then.
+        let on_disk = scope.spawn(move || written.sync_data());
+        file::check(file.path(), name, folder, limits)
+            .map_err(|error| IntakeError::of_file(&format!("`{name}`"), error))?;
+        file.rewind()?;
+        let hash = hash_of(file.as_file_mut())?;
+        match on_disk.join() {
+            Ok(result) => result?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        Ok::<_, IntakeError>(hash)
+    })?;
     Ok((file, hash, size))
 }
 

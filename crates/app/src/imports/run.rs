@@ -162,7 +162,13 @@ async fn commit_all(
     };
     let edits = Edits::of(app, import).await?;
     let file = file_of(app, import).await?;
-    let prepared = stream::prepare(app, &source, file.path(), &options, edits).await?;
+    // Two long looks at once: at the file, and at who is known by which identifier.
+    let (prepared, ready) = tokio::join!(
+        stream::prepare(app, &source, file.path(), &options, edits),
+        app.store.prepare()
+    );
+    let prepared = prepared?;
+    ready?;
     app.store
         .set_expected_records(import.workspace, import.id, lease, prepared.records)
         .await?;
