@@ -88,6 +88,15 @@ impl Known {
         self.contacts.insert(contact.id, contact);
     }
 
+    /// Forgets the contacts as long as none of them is to be written: whoever needs one finds it stored as it is. Then
+    /// the processor's cache holds those that the next records speak of.
+    pub fn forget_unwritten(&mut self) {
+        if self.written.is_empty() {
+            self.contacts.clear();
+            self.owners.clear();
+        }
+    }
+
     /// The contact with a number.
     pub fn contact(&self, id: ContactId) -> Option<&Contact> {
         self.contacts.get(&id)

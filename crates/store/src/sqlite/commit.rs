@@ -216,6 +216,8 @@ fn commit_in_blocks(
             let mut plan = plan(some, &mut known, &batch.policy, &batch.schema, &mut || {
                 head.next_contact()
             });
+            // Where nothing changes, what is at hand stays as small as one block.
+            known.forget_unwritten();
             let (own, rest) = expected.split_at(deliveries.len().min(expected.len()));
             expected = rest;
             drifted.extend(drift::of(
