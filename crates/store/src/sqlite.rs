@@ -75,7 +75,7 @@ impl Sqlite {
         migrations::migrate(&mut connection).map_err(|error| named(path, error))?;
         connection.execute_batch(
             "PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -32768;
+             PRAGMA cache_size = -24576;
              PRAGMA temp_store = MEMORY;
              -- What is deleted belongs to people: it must not stay in pages that nobody uses.
              PRAGMA secure_delete = ON;",

@@ -25,9 +25,9 @@ const CHUNK: usize = 500;
 /// Text of records that are normalised in one go, at most, give or take one record.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Chunks that may wait, so that memory stays flat whatever the size of the file: half a batch, for the next one is
-/// put together while the store commits one.
-const WAITING: usize = 8;
+/// Chunks that may wait, so that memory stays flat whatever the size of the file: few, for the next batch is put
+/// together while the store commits one.
+const WAITING: usize = 4;
 
 /// The file of an import, ready to be read.
 #[derive(Debug, Clone)]
