@@ -7,7 +7,8 @@ use hashbrown::HashTable;
 use super::{Entry, Step};
 use crate::sqlite::contacts::RowId;
 
-/// Parts of a table, as many as a byte can tell apart. They grow one by one, so that nobody waits long for one, and memory is never needed twice.
+/// Parts of a table, as many as a byte can tell apart. They grow one by one, so that nobody waits long for one, and
+/// memory is never needed twice.
 const PARTS: usize = 256;
 
 /// Bits of a hash that choose its part.
