@@ -27,6 +27,7 @@ mod replays;
 mod retention;
 mod sessions;
 mod sources;
+mod turns;
 mod undo;
 mod upkeep;
 mod webhooks;

@@ -3,7 +3,7 @@
 //! Callers hand in jobs and wait. Whatever waits is committed as one group, one transaction and one flush to the disk
 //! for all of it, and every caller is answered after that. A job that fails spoils nobody else's: the group is rolled
 //! back and each job gets a transaction of its own. A batch of an import always has a transaction of its own, and
-//! between two of them whatever else waits goes first.
+//! between two of them whatever else waits goes first; while many others wait, batches take [`turns`](super::turns).
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -21,6 +21,7 @@ use super::heads::Heads;
 use super::identifiers::{Identifiers, Pending};
 use super::log;
 use super::log::fold::{self, Folder};
+use super::turns::Turns;
 use crate::{StoreError, WorkspaceId};
 
 /// Jobs in one group at most, so that nobody waits long behind others.
@@ -105,6 +106,7 @@ impl Writer {
                     folder,
                     identifiers,
                     waiting: HashMap::new(),
+                    turns: Turns::default(),
                     working: Duration::ZERO,
                     released: Instant::now(),
                     load: told,
@@ -228,6 +230,7 @@ struct WriterThread {
     identifiers: Arc<Identifiers>,
     /// Attempts that came into the tail since the log was maintained.
     waiting: HashMap<WorkspaceId, u64>,
+    turns: Turns,
     /// How long it has been writing without a pause.
     working: Duration,
     /// When the last transaction ended.
@@ -240,12 +243,19 @@ impl WriterThread {
         let mut group = Vec::new();
         let mut alone = VecDeque::new();
         loop {
-            if group.is_empty() && alone.is_empty() {
+            let first = if alone.is_empty() {
                 match self.wait(jobs) {
-                    Some(Message::Group(job)) => group.push(job),
-                    Some(Message::Alone(job)) => alone.push_back(job),
+                    Some(message) => Some(message),
                     None => return,
                 }
+            } else {
+                jobs.recv_timeout(self.turns.pause(Instant::now())).ok()
+            };
+            match first {
+                Some(Message::Group(job)) => group.push(job),
+                Some(Message::Alone(job)) => alone.push_back(job),
+                // Nobody else wants to write.
+                None => self.turns.end_pause(),
             }
             while group.len() < GROUP_SIZE {
                 match jobs.try_recv() {
@@ -255,10 +265,15 @@ impl WriterThread {
                 }
             }
             if !group.is_empty() {
+                self.turns.others(group.len());
                 self.commit_group(std::mem::take(&mut group));
             }
-            if let Some(job) = alone.pop_front() {
+            let begun = Instant::now();
+            if self.turns.pause(begun).is_zero()
+                && let Some(job) = alone.pop_front()
+            {
                 self.commit_alone(job);
+                self.turns.batch(begun, Instant::now());
             }
             self.put_folded();
             self.maintain(TOO_MANY_WAITING);
