@@ -1,12 +1,11 @@
 //! Live deliveries while a file is imported.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::{Server, answer};
+use crate::support::{Server, answer, sizes_of_batches};
 
 /// Batches of an import beside deliveries have so many records at most.
 const BATCH: usize = 500;
@@ -36,15 +35,9 @@ fn deliveries_pass_between_small_batches_of_an_import() {
     }
 
     let log = admin.get("/api/v1/logs/export?format=ndjson").lines();
-    // All records of a batch have the same time.
-    let mut batches: HashMap<&str, usize> = HashMap::new();
-    for attempt in log.iter().filter(|attempt| is_row(attempt)) {
-        *batches
-            .entry(attempt["received_at"].as_str().unwrap())
-            .or_default() += 1;
-    }
-    assert_eq!(batches.values().sum::<usize>(), 4_000);
-    assert!(batches.values().all(|size| *size <= BATCH), "{batches:?}");
+    let batches = sizes_of_batches(log.iter().filter(|attempt| is_row(attempt)));
+    assert_eq!(batches.iter().sum::<usize>(), 4_000);
+    assert!(batches.iter().all(|size| *size <= BATCH), "{batches:?}");
     let rows = log.iter().position(is_row).unwrap()..log.iter().rposition(is_row).unwrap();
     let between = log[rows].iter().filter(|attempt| !is_row(attempt)).count();
     assert!(between > 0, "no delivery passed of {delivered}");

@@ -3,7 +3,7 @@
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Server, answer, eventually};
+use crate::support::{Caller, Server, answer, eventually, sizes_of_batches};
 
 fn upload(caller: &Caller, name: &str, content: impl Into<Vec<u8>>) -> Value {
     upload_with(caller, name, content, Form::new())
@@ -211,9 +211,17 @@ fn a_small_file_does_not_wait_for_a_huge_one_that_can_be_stopped() {
     let huge = over(&admin, &huge);
     assert_eq!(huge["state"], "cancelled");
     let records = huge["totals"]["records"].as_u64().unwrap();
+    assert!(records > 0 && records < 200_000, "{huge}");
+    let attempts = admin.get(&format!(
+        "/api/v1/logs/export?format=ndjson&import={}",
+        huge["id"].as_str().unwrap()
+    ));
+    let attempts = attempts.lines();
+    let batches = sizes_of_batches(attempts.iter());
+    // It ended with a whole batch.
     assert!(
-        records > 0 && records < 200_000 && records.is_multiple_of(2_000),
-        "{huge}"
+        batches.iter().all(|size| *size == batches[0]),
+        "{batches:?}"
     );
     assert_eq!(huge["totals"]["created"], records);
     let summary = huge["summary"].as_str().unwrap();

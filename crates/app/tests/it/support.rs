@@ -1,5 +1,6 @@
 //! A server of one's own, and callers that can do what their keys may.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -390,6 +391,17 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         assert!(begun.elapsed() < LIMIT, "{what} did not happen");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// How many records each batch of imports had, from attempts of the log: those of a batch have one time.
+pub(crate) fn sizes_of_batches<'a>(attempts: impl Iterator<Item = &'a Value>) -> Vec<usize> {
+    let mut sizes: HashMap<&str, usize> = HashMap::new();
+    for attempt in attempts {
+        *sizes
+            .entry(attempt["received_at"].as_str().unwrap())
+            .or_default() += 1;
+    }
+    sizes.into_values().collect()
 }
 
 /// Asks until the answer is a refusal. What was asked a second or more from now must have it, however long the answer
