@@ -403,10 +403,13 @@ test('mail is handed in over TLS and STARTTLS with a sign-in, and a password is 
     // A certificate that nobody vouches for.
     const foreign = await MailServer.start({ tls: 'starttls', login, key: tlsKey, cert });
     const known = rollbook.env;
-    rollbook.env = { ...known, ROLLBOOK_MAIL: `smtp://robot:${secret}@localhost:${foreign.port}` };
-    await assert.rejects(rollbook.cli('mail', 'test', desk), /cannot be secured/);
-    rollbook.env = known;
-    await foreign.stop();
+    try {
+      rollbook.env = { ...known, ROLLBOOK_MAIL: `smtp://robot:${secret}@localhost:${foreign.port}` };
+      await assert.rejects(rollbook.cli('mail', 'test', desk), /cannot be secured/);
+    } finally {
+      rollbook.env = known;
+      await foreign.stop();
+    }
   } finally {
     remove();
   }

@@ -113,8 +113,10 @@ pub struct NewMail {
     /// The mail itself if it cannot be made from what it tells of: JSON that only the app understands. Forgotten when it
     /// was sent.
     pub content: Option<String>,
-    /// When it was caused; it is due at once.
+    /// When it was caused.
     pub created_at: Timestamp,
+    /// When workers may send it, if nobody asked for it by name before.
+    pub due_at: Timestamp,
 }
 
 /// A mail as stored.

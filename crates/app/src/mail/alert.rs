@@ -94,6 +94,7 @@ fn mails(
         about: about.to_json(),
         content: None,
         created_at: now,
+        due_at: now,
     });
     Ok(mails.collect())
 }

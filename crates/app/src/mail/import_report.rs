@@ -107,6 +107,7 @@ pub(crate) async fn mails(
         about: about.to_json(),
         content: None,
         created_at: now,
+        due_at: now,
     });
     Ok(mails.collect())
 }

@@ -164,7 +164,7 @@ fn add_one(tx: &Transaction<'_>, mail: &NewMail) -> Result<MailId, StoreError> {
         "INSERT INTO outbox (
              workspace, id, kind, recipient, subject, about, content, created_at, since, next_at, state
          )
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8, 'queued')",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, 'queued')",
     )?
     .execute((
         mail.workspace.0,
@@ -175,6 +175,7 @@ fn add_one(tx: &Transaction<'_>, mail: &NewMail) -> Result<MailId, StoreError> {
         &mail.about,
         &mail.content,
         mail.created_at.0,
+        mail.due_at.0,
     ))?;
     Ok(id)
 }

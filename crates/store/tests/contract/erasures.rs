@@ -142,6 +142,7 @@ async fn filled(desk: &Desk) -> ImportId {
         about: "{}".to_owned(),
         content: content.map(str::to_owned),
         created_at: Timestamp(20),
+        due_at: Timestamp(20),
     };
     let mails = vec![
         mail("About Guest 7", None),

@@ -16,6 +16,7 @@ fn new_mail(desk: &Desk, recipient: &str, now: i64) -> NewMail {
         about: "{}".to_owned(),
         content: Some("secret link".to_owned()),
         created_at: Timestamp(now),
+        due_at: Timestamp(now),
     }
 }
 
@@ -57,6 +58,31 @@ fn sent(at: i64) -> Settled {
         subject: "3 rows failed".to_owned(),
         at: Timestamp(at),
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_is_due_later_is_left_to_who_asks_for_it_by_name() {
+    on_every_store(async |database| {
+        let desk = database.desk().await;
+        let later = NewMail {
+            due_at: Timestamp(60),
+            ..new_mail(&desk, "ada@example.com", 10)
+        };
+        let id = desk.store.enqueue_mails(vec![later]).await.unwrap()[0];
+        let claim = async |only, now| {
+            desk.store
+                .claim_mail(only, Timestamp(now), 50)
+                .await
+                .unwrap()
+        };
+        assert!(claim(None, 59).await.is_none());
+        let only = Some((desk.workspace, id));
+        assert_eq!(claim(only, 11).await.unwrap().0.id, id);
+        // Who asked for it died.
+        assert!(claim(None, 60).await.is_none());
+        assert_eq!(claim(None, 61).await.unwrap().0.id, id);
+    })
+    .await;
 }
 
 #[tokio::test]
