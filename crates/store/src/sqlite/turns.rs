@@ -1,8 +1,8 @@
 //! How the writer shares its time between batches of imports and whatever else is to be written.
 //!
 //! A batch takes as long as many deliveries do. As long as few of them come between two batches, each only waits for
-//! the batch before it, and nobody is better off when imports pause. When many come, every one of them waits behind every
-//! batch: then batches take a quarter of the time.
+//! the batch before it, and nobody is better off when imports pause. When many come, every one of them waits behind
+//! every batch: then batches take a quarter of the time.
 
 use std::time::{Duration, Instant};
 

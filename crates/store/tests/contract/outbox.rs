@@ -69,18 +69,13 @@ async fn a_mail_that_is_due_later_is_left_to_who_asks_for_it_by_name() {
             ..new_mail(&desk, "ada@example.com", 10)
         };
         let id = desk.store.enqueue_mails(vec![later]).await.unwrap()[0];
-        let claim = async |only, now| {
-            desk.store
-                .claim_mail(only, Timestamp(now), 50)
-                .await
-                .unwrap()
-        };
-        assert!(claim(None, 59).await.is_none());
+        assert!(claim(&desk, 59).await.is_none());
         let only = Some((desk.workspace, id));
-        assert_eq!(claim(only, 11).await.unwrap().0.id, id);
+        let asked = desk.store.claim_mail(only, Timestamp(11), LEASE).await;
+        assert_eq!(asked.unwrap().unwrap().0.id, id);
         // Who asked for it died.
-        assert!(claim(None, 60).await.is_none());
-        assert_eq!(claim(None, 61).await.unwrap().0.id, id);
+        assert!(claim(&desk, 10 + LEASE).await.is_none());
+        assert_eq!(claim(&desk, 11 + LEASE).await.unwrap().0.id, id);
     })
     .await;
 }
