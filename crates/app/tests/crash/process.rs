@@ -137,8 +137,11 @@ impl Place {
         files
     }
 
-    /// The newest attempt of the log, as it is printed.
+    /// The newest attempt of the log, as it is printed; empty where nothing has been imported.
     pub(crate) fn newest(&self) -> String {
+        if !self.folder.path().join("rollbook.db").exists() {
+            return String::new();
+        }
         self.run(&["log", "--since", "all", "--limit", "1", "--format", "json"])
     }
 
