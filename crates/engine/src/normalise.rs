@@ -22,7 +22,7 @@ use memo::Memo;
 /// The text that clears a field in a file (SPEC 3).
 pub const CLEAR: &str = "__CLEAR__";
 
-/// Reads records. Making one takes milliseconds, and sharing one between threads makes them wait: one for each thread.
+/// Reads records, and remembers what countries and languages it read: one for each thread.
 #[derive(Debug, Default)]
 pub struct Normaliser {
     phones: PhoneReader,

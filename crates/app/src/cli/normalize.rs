@@ -216,10 +216,7 @@ impl Normalize {
         };
         let kind = match self.kind {
             Kind::Phone => {
-                return Ok(Reader::Phone(
-                    Box::new(PhoneReader::new()),
-                    self.region.clone(),
-                ));
+                return Ok(Reader::Phone(PhoneReader::new(), self.region.clone()));
             }
             Kind::Email => return Ok(Reader::Email),
             Kind::Date => return Ok(Reader::Date(order)),
@@ -263,7 +260,7 @@ fn print_plain(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
 
 /// A reader of one kind of value. Phones, emails and dates are read one by one; all else as a cell of a record.
 enum Reader {
-    Phone(Box<PhoneReader>, Option<String>),
+    Phone(PhoneReader, Option<String>),
     Email,
     Date(Option<DateOrder>),
     Declared(DateFormat),

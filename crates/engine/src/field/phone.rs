@@ -7,7 +7,7 @@ mod lane;
 
 use std::ops::Range;
 
-use rlibphonenumber::{PhoneNumberFormat, PhoneNumberUtil, Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberUtil, Region};
 
 use super::text::{is_space, trim};
 use crate::issue::Problem;
@@ -76,9 +76,11 @@ pub struct ParsedPhone {
     pub zero_restored: bool,
 }
 
-/// Reads numbers. Making one takes milliseconds, and sharing one between threads makes them wait: one for each thread.
+/// Reads numbers. The first one in a process takes milliseconds to make, others nothing: all of them share the library's
+/// metadata, which takes more than 10 MiB with the patterns that are compiled as they are needed. Threads that use a
+/// pattern at once are slower, but the lane reads nearly every number without one.
 pub struct PhoneReader {
-    util: PhoneNumberUtil,
+    util: &'static PhoneNumberUtil,
     lane: &'static Lane,
 }
 
@@ -97,10 +99,10 @@ impl Default for PhoneReader {
 impl PhoneReader {
     /// A reader with the metadata of all regions.
     pub fn new() -> PhoneReader {
-        let util =
-            PhoneNumberUtil::new().expect("the metadata that the library brings along decodes");
-        let lane = Lane::shared(&util);
-        PhoneReader { util, lane }
+        PhoneReader {
+            util: &PHONE_NUMBER_UTIL,
+            lane: Lane::shared(&PHONE_NUMBER_UTIL),
+        }
     }
 
     /// Reads one number; `region` is the ISO 3166 alpha-2 code whose national rules apply.
@@ -181,7 +183,7 @@ impl PhoneReader {
     #[doc(hidden)]
     pub fn parse_by_lane(&self, text: &str, region: Option<&str>) -> Reading {
         let region = region.and_then(|region| self.region(region));
-        self.lane.read(&self.util, text, region)
+        self.lane.read(self.util, text, region)
     }
 
     /// What the library alone says, so that a test can compare it.
@@ -194,7 +196,7 @@ impl PhoneReader {
     /// Makes all tables of the fast lane, which otherwise come as they are needed, and says how many bytes they take.
     #[doc(hidden)]
     pub fn fill_lane(&self) -> usize {
-        self.lane.fill(&self.util)
+        self.lane.fill(self.util)
     }
 
     /// The region by its code, if it has phone numbers.
@@ -209,7 +211,7 @@ impl PhoneReader {
         if text.len() > MAX_BYTES {
             return None;
         }
-        match self.lane.read(&self.util, text, region) {
+        match self.lane.read(self.util, text, region) {
             Reading::Number(text) => Some(PhoneNumber {
                 end: text.len(),
                 text,

@@ -70,11 +70,8 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
 
 /// A phone number in canonical text as people write it internationally; what is no number stays as it is.
 pub(crate) fn phone(text: &str) -> String {
-    thread_local! {
-        static READER: PhoneReader = PhoneReader::new();
-    }
     match PhoneNumber::from_canonical(text) {
-        Some(number) => READER.with(|reader| reader.display(&number)),
+        Some(number) => PhoneReader::new().display(&number),
         None => text.to_owned(),
     }
 }
