@@ -16,6 +16,7 @@ mod identities;
 mod imports;
 mod invitations;
 mod log;
+mod makers;
 mod migrations;
 mod notifications;
 mod outbox;

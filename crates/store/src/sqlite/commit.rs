@@ -1,11 +1,10 @@
 //! Committing: find the contacts that a batch speaks of, let the engine plan, write what the plan says.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use rollbook_engine::attempt::{ImportResult, Totals};
+use rollbook_engine::attempt::Totals;
 use rollbook_engine::candidate::Candidate;
 use rollbook_engine::contact::IdentifierRef;
 use rollbook_engine::issue::Issue;
@@ -14,15 +13,16 @@ use rollbook_engine::plan::{Expected, Plan, Verdict, plan};
 use rusqlite::OptionalExtension;
 use uuid::Uuid;
 
-use super::codec::Packer;
 use super::contacts;
 use super::imports::drift::{self, NewDrift};
 use super::log::{self, NewAttempt};
+use super::makers::Planned;
 use super::receiving::Receiving;
 use super::writer::Writing;
 use super::{Sqlite, imports, replays};
 use crate::commit::{Batch, Commit, Delivered, Delivery, Idempotency, ImportStep, Payload};
 use crate::log::{Attempt, AttemptId};
+use crate::sources::SourceId;
 use crate::{StoreError, Timestamp, WorkspaceId};
 
 #[async_trait]
@@ -44,16 +44,9 @@ impl Commit for Sqlite {
         step: ImportStep,
     ) -> Result<Totals, StoreError> {
         let receiving = Arc::clone(&self.receiving);
-        let (totals, deliveries) = self
-            .writer
-            .write_alone(move |writing| {
-                let totals = commit_import_batch(writing, &mut batch, &step, &receiving)?;
-                Ok((totals, std::mem::take(&mut batch.deliveries)))
-            })
-            .await?;
-        // Freeing them takes a while, in which the writer and the caller have better things to do.
-        tokio::task::spawn_blocking(move || drop(deliveries));
-        Ok(totals)
+        self.writer
+            .write_alone(move |writing| commit_import_batch(writing, &mut batch, &step, &receiving))
+            .await
     }
 
     fn is_receiving(&self) -> bool {
@@ -62,13 +55,13 @@ impl Commit for Sqlite {
 }
 
 /// What was written for some records.
-struct Committed {
-    plan: Plan,
+pub(super) struct Committed {
+    pub(super) plan: Plan,
     /// The number of the first attempt; the others follow.
     first: u64,
     received_at: Timestamp,
     /// Contacts created by records without any identifier.
-    without_identifier: u64,
+    pub(super) without_identifier: u64,
     /// Of which something else became than a review said.
     drifted: Vec<NewDrift>,
 }
@@ -140,12 +133,8 @@ fn commit_import_batch(
     receiving: &Receiving,
 ) -> Result<Totals, StoreError> {
     let running = imports::check_step(&writing.tx, batch.workspace, step)?;
-    let candidates: Vec<Candidate> = batch
-        .deliveries
-        .iter_mut()
-        .map(|delivery| std::mem::take(&mut delivery.candidate))
-        .collect();
-    let payloads = batch.deliveries.iter();
+    let mut deliveries = std::mem::take(&mut batch.deliveries);
+    let payloads = deliveries.iter();
     let bytes = payloads.map(|one| one.payload.bytes.len()).sum();
     // Perhaps another process received it.
     let latest = log::latest_single(&writing.tx, batch.workspace)?;
@@ -154,8 +143,9 @@ fn commit_import_batch(
     }
     let expected = &step.expected;
     let (totals, without_identifier, drifted) =
-        if log::will_wait(&writing.tx, batch.workspace, candidates.len(), bytes)? {
-            let deliveries: Vec<&Delivery> = batch.deliveries.iter().collect();
+        if log::will_wait(&writing.tx, batch.workspace, deliveries.len(), bytes)? {
+            let candidates = candidates(&mut deliveries);
+            let deliveries: Vec<&Delivery> = deliveries.iter().collect();
             let import = Some(running.no);
             let committed = commit(writing, batch, candidates, &deliveries, import, expected)?;
             let head = writing.heads.workspace(&writing.tx, batch.workspace)?;
@@ -166,19 +156,28 @@ fn commit_import_batch(
                 committed.drifted,
             )
         } else {
-            commit_in_blocks(writing, batch, candidates, running.no, expected)?
+            commit_in_blocks(writing, batch, deliveries, running.no, expected)?
         };
     running.move_on(&writing.tx, &totals, without_identifier, batch.received_at)?;
     drift::note(&writing.tx, batch.workspace, running.no, &drifted)?;
     Ok(totals)
 }
 
+/// Takes the normalised records out of deliveries.
+fn candidates(deliveries: &mut [Delivery]) -> Vec<Candidate> {
+    deliveries
+        .iter_mut()
+        .map(|delivery| std::mem::take(&mut delivery.candidate))
+        .collect()
+}
+
 /// As [`commit`], for many records of an import: a block of them is planned while another thread makes the block of
-/// the log before. Returns the totals, how many contacts without any identifier were created, and what drifted.
+/// the log before, and frees what it was made of. Returns the totals, how many contacts without any identifier were
+/// created, and what drifted. The batch's own deliveries are not looked at.
 fn commit_in_blocks(
     writing: &mut Writing<'_>,
     batch: &Batch,
-    candidates: Vec<Candidate>,
+    deliveries: Vec<Delivery>,
     import: u32,
     mut expected: &[Expected],
 ) -> Result<(Totals, u64, Vec<NewDrift>), StoreError> {
@@ -187,137 +186,70 @@ fn commit_in_blocks(
         .heads
         .check_source(&writing.tx, workspace, batch.source)?;
     let head = writing.heads.workspace(&writing.tx, workspace)?;
-    let (mut first, received_at) = head.next_attempts(candidates.len(), batch.received_at);
-    let repeats = batch.deliveries.iter();
+    let (mut first, received_at) = head.next_attempts(deliveries.len(), batch.received_at);
+    let repeats = deliveries.iter();
     replays::note(&writing.tx, workspace, first, received_at, repeats)?;
     let mut tail = log::take_waiting(&writing.tx, workspace)?;
-    let mut candidates = candidates.into_iter();
     // One for all blocks: it moves along, so that each sees what the ones before did.
     let mut known = Known::new();
-    let (to_makers, planned) = channel::<Planned<'_>>();
-    let planned = Mutex::new(planned);
-    std::thread::scope(|scope| {
-        let blocks = batch.deliveries.len().div_ceil(log::BLOCK);
-        let makers = std::thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..makers.min(blocks) {
-            let packer = Packer::new()?;
-            // A machine that has no thread left for us will have one later.
-            std::thread::Builder::new()
-                .name("rollbook-blocks".to_owned())
-                .spawn_scoped(scope, || make_blocks(batch, import, &planned, packer))
-                .map_err(|_| StoreError::Busy)?;
-        }
-        let mut being_made = Vec::with_capacity(blocks);
-        let mut drifted = Vec::new();
-        for deliveries in batch.deliveries.chunks(log::BLOCK) {
-            let some: Vec<Candidate> = candidates.by_ref().take(deliveries.len()).collect();
-            let nameless = gather(writing, batch, &some, &mut known)?;
-            let head = writing.heads.workspace(&writing.tx, workspace)?;
-            let mut plan = plan(some, &mut known, &batch.policy, &batch.schema, &mut || {
-                head.next_contact()
-            });
-            // Where nothing changes, what is at hand stays as small as one block.
-            known.forget_unwritten();
-            let (own, rest) = expected.split_at(deliveries.len().min(expected.len()));
-            expected = rest;
-            drifted.extend(drift::of(
-                &mut plan,
-                own,
-                deliveries.iter(),
+    let mut being_made = Vec::with_capacity(deliveries.len().div_ceil(log::BLOCK));
+    let mut drifted = Vec::new();
+    let mut deliveries = deliveries.into_iter();
+    while !deliveries.as_slice().is_empty() {
+        let mut deliveries: Vec<Delivery> = deliveries.by_ref().take(log::BLOCK).collect();
+        let candidates = candidates(&mut deliveries);
+        let nameless = gather(writing, batch, &candidates, &mut known)?;
+        let head = writing.heads.workspace(&writing.tx, workspace)?;
+        let mut plan = plan(
+            candidates,
+            &mut known,
+            &batch.policy,
+            &batch.schema,
+            &mut || head.next_contact(),
+        );
+        // Where nothing changes, what is at hand stays as small as one block.
+        known.forget_unwritten();
+        let (own, rest) = expected.split_at(deliveries.len().min(expected.len()));
+        expected = rest;
+        drifted.extend(drift::of(
+            &mut plan,
+            own,
+            deliveries.iter(),
+            first,
+            received_at,
+        ));
+        let next = first + deliveries.len() as u64;
+        being_made.push(writing.makers.make(Planned {
+            source: batch.source,
+            import,
+            deliveries,
+            committed: Committed {
+                without_identifier: created(&plan, &nameless),
+                plan,
                 first,
                 received_at,
-            ));
-            let (made, result) = channel();
-            being_made.push(result);
-            // Where nobody listens, no result will come either, which is told below.
-            let _ = to_makers.send(Planned {
-                deliveries,
-                committed: Committed {
-                    without_identifier: created(&plan, &nameless),
-                    plan,
-                    first,
-                    received_at,
-                    drifted: Vec::new(),
-                },
-                tail: std::mem::take(&mut tail),
-                made,
-            });
-            first += deliveries.len() as u64;
-        }
-        drop(to_makers);
-        write_contacts(writing, workspace, known, received_at, false)?;
-        let mut totals = Totals::default();
-        let mut without_identifier = 0;
-        for result in being_made {
-            let made = result.recv().map_err(|_| StoreError::Closed)??;
-            log::insert(&writing.tx, workspace, made.blocks)?;
-            writing.heads.count(
-                workspace,
-                batch.source,
-                received_at,
-                made.results.into_iter(),
-            );
-            totals.add(&made.totals);
-            without_identifier += made.without_identifier;
-        }
-        Ok((totals, without_identifier, drifted))
-    })
-}
-
-/// Records that were planned together, of which a block of the log is to be made.
-struct Planned<'a> {
-    deliveries: &'a [Delivery],
-    committed: Committed,
-    /// What waited in the tail, to come first.
-    tail: log::Waiting,
-    made: Sender<Result<Made, StoreError>>,
-}
-
-/// What was made of [`Planned`] records.
-struct Made {
-    blocks: Vec<log::Encoded>,
-    results: Vec<ImportResult>,
-    totals: Totals,
-    without_identifier: u64,
-}
-
-/// Makes blocks of the log as long as more is planned.
-fn make_blocks(
-    batch: &Batch,
-    import: u32,
-    planned: &Mutex<Receiver<Planned<'_>>>,
-    mut packer: Packer,
-) {
-    loop {
-        let next = match planned.lock() {
-            Ok(planned) => planned.recv(),
-            Err(_) => return,
-        };
-        let Ok(Planned {
-            deliveries,
-            committed,
-            tail,
-            made,
-        }) = next
-        else {
-            return;
-        };
-        let deliveries: Vec<&Delivery> = deliveries.iter().collect();
-        let attempts = new_attempts(batch, &committed, &deliveries, Some(import));
-        let blocks = log::make(&tail, &attempts, &mut packer);
-        // Nobody waits for it if the batch failed meanwhile.
-        let _ = made.send(blocks.map(|blocks| {
-            Made {
-                blocks,
-                results: attempts
-                    .iter()
-                    .map(|attempt| attempt.outcome.result)
-                    .collect(),
-                totals: committed.plan.totals(),
-                without_identifier: committed.without_identifier,
-            }
-        }));
+                drifted: Vec::new(),
+            },
+            tail: std::mem::take(&mut tail),
+        })?);
+        first = next;
     }
+    write_contacts(writing, workspace, known, received_at, false)?;
+    let mut totals = Totals::default();
+    let mut without_identifier = 0;
+    for made in being_made {
+        let made = made.recv().map_err(|_| StoreError::Closed)??;
+        log::insert(&writing.tx, workspace, made.blocks)?;
+        writing.heads.count(
+            workspace,
+            batch.source,
+            received_at,
+            made.results.into_iter(),
+        );
+        totals.add(&made.totals);
+        without_identifier += made.without_identifier;
+    }
+    Ok((totals, without_identifier, drifted))
 }
 
 /// Plans records and writes contacts, attempts and counters. `candidates` and `deliveries` are of the same records;
@@ -354,7 +286,7 @@ fn commit(
         first,
         received_at,
     };
-    let attempts = new_attempts(batch, &committed, deliveries, import);
+    let attempts = new_attempts(batch.source, &committed, deliveries, import);
     log::append(&writing.tx, workspace, &attempts)?;
     let repeats = deliveries.iter().copied();
     replays::note(&writing.tx, workspace, first, received_at, repeats)?;
@@ -380,8 +312,8 @@ static NOTHING: Payload = Payload {
 };
 
 /// The attempts of records as the log takes them in.
-fn new_attempts<'a>(
-    batch: &Batch,
+pub(super) fn new_attempts<'a>(
+    source: SourceId,
     committed: &'a Committed,
     deliveries: &[&'a Delivery],
     import: Option<u32>,
@@ -393,7 +325,7 @@ fn new_attempts<'a>(
             number,
             received_at: committed.received_at,
             outcome: step.outcome(),
-            source: batch.source,
+            source,
             import,
             row: delivery.row,
             contact: step.contact(),

@@ -21,6 +21,7 @@ use super::heads::Heads;
 use super::identifiers::{Identifiers, Pending};
 use super::log;
 use super::log::fold::{self, Folder};
+use super::makers::Makers;
 use super::turns::Turns;
 use crate::{StoreError, WorkspaceId};
 
@@ -67,6 +68,8 @@ pub(super) struct Writing<'a> {
     /// What this transaction did to the index of identifiers.
     pub(super) pending: Pending,
     pub(super) heads: Heads,
+    /// Who makes blocks of the log meanwhile.
+    pub(super) makers: &'a mut Makers,
 }
 
 /// A transaction's worth of work that may have to be done again.
@@ -104,6 +107,7 @@ impl Writer {
                     connection,
                     checkpoints,
                     folder,
+                    makers: Makers::default(),
                     identifiers,
                     waiting: HashMap::new(),
                     turns: Turns::default(),
@@ -226,6 +230,7 @@ struct WriterThread {
     // Dropped first: the connection that closes last moves what is left in the write-ahead log.
     checkpoints: Checkpoints,
     folder: Folder,
+    makers: Makers,
     connection: Connection,
     identifiers: Arc<Identifiers>,
     /// Attempts that came into the tail since the log was maintained.
@@ -348,6 +353,7 @@ impl WriterThread {
             identifiers: &self.identifiers,
             pending: Pending::default(),
             heads: Heads::default(),
+            makers: &mut self.makers,
         };
         let outcome = work(&mut writing).and_then(|()| {
             let Writing {
