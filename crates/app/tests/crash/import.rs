@@ -48,17 +48,19 @@ fn a_killed_import_goes_on_where_it_stopped() {
             if ended.is_none() {
                 import.kill();
                 kills.count();
-                // It may have been killed between its last commit and its end; run again, it would be another import.
-                if let Some(done) = checked.newly_done(&place) {
-                    cursors.push(ROWS);
-                    kills.adapt(ROWS);
-                    break done;
-                }
             }
             let said = import.said();
             if let Some(records) = resumed_after(&said) {
                 cursors.push(records);
                 kills.adapt(records);
+            }
+            // It may have been killed between its last commit and its end; run again, it would be another import.
+            if ended.is_none()
+                && let Some(done) = checked.newly_done(&place)
+            {
+                cursors.push(ROWS);
+                kills.shorten();
+                break done;
             }
             if let Some(status) = ended {
                 // Some of the rows are meant to fail.
