@@ -77,7 +77,8 @@ impl Sqlite {
         migrations::migrate(&mut connection).map_err(|error| named(path, error))?;
         connection.execute_batch(
             "PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -24576;
+             -- Most of what it writes is appended, and what it looks up lies in the system's cache as well.
+             PRAGMA cache_size = -8192;
              PRAGMA temp_store = MEMORY;
              -- What is deleted belongs to people: it must not stay in pages that nobody uses.
              PRAGMA secure_delete = ON;",

@@ -28,7 +28,7 @@ pub(crate) const LEASE_MILLIS: i64 = 3_000;
 
 /// Records that are committed together. The last block of a batch is packed while the writer waits, so more of them are
 /// faster, and take more memory.
-const BATCH: usize = 7_000;
+const BATCH: usize = 6_000;
 
 /// The same while single deliveries come in: each of them waits for the batch before it.
 const BATCH_BESIDE_DELIVERIES: usize = 500;

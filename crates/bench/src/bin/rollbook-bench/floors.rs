@@ -14,7 +14,7 @@ use crate::process::processor_seconds;
 use crate::table::{Figure, Table};
 
 /// Rows of a transaction.
-const BATCH: usize = 7_000;
+const BATCH: usize = 6_000;
 
 /// Rows that are written at most. A row costs the same however many follow, and ten million of them three times would
 /// take as much of the disk as everything else together.
