@@ -56,16 +56,14 @@ impl Makers {
         &mut self,
         planned: Planned,
     ) -> Result<Receiver<Result<Made, StoreError>>, StoreError> {
-        let jobs = match &self.jobs {
-            Some(jobs) => jobs,
-            None => {
-                let jobs = self.start()?;
-                self.jobs.insert(jobs)
-            }
-        };
+        if self.jobs.is_none() {
+            self.jobs = Some(self.start()?);
+        }
         let (made, result) = channel();
-        // The threads listen for as long as this exists.
-        let _ = jobs.send(Job { planned, made });
+        if let Some(jobs) = &self.jobs {
+            // The threads listen for as long as this exists.
+            let _ = jobs.send(Job { planned, made });
+        }
         Ok(result)
     }
 
