@@ -198,15 +198,7 @@ fn commit_in_blocks(
     while !deliveries.as_slice().is_empty() {
         let mut deliveries: Vec<Delivery> = deliveries.by_ref().take(log::BLOCK).collect();
         let candidates = candidates(&mut deliveries);
-        let nameless = gather(writing, batch, &candidates, &mut known)?;
-        let head = writing.heads.workspace(&writing.tx, workspace)?;
-        let mut plan = plan(
-            candidates,
-            &mut known,
-            &batch.policy,
-            &batch.schema,
-            &mut || head.next_contact(),
-        );
+        let (mut plan, without_identifier) = plan_all(writing, batch, candidates, &mut known)?;
         // Where nothing changes, what is at hand stays as small as one block.
         known.forget_unwritten();
         let (own, rest) = expected.split_at(deliveries.len().min(expected.len()));
@@ -224,7 +216,7 @@ fn commit_in_blocks(
             import,
             deliveries,
             committed: Committed {
-                without_identifier: created(&plan, &nameless),
+                without_identifier,
                 plan,
                 first,
                 received_at,
@@ -267,21 +259,14 @@ fn commit(
         .heads
         .check_source(&writing.tx, workspace, batch.source)?;
     let mut known = Known::new();
-    let nameless = gather(writing, batch, &candidates, &mut known)?;
+    let (mut plan, without_identifier) = plan_all(writing, batch, candidates, &mut known)?;
     let head = writing.heads.workspace(&writing.tx, workspace)?;
-    let (first, received_at) = head.next_attempts(candidates.len(), batch.received_at);
-    let mut plan = plan(
-        candidates,
-        &mut known,
-        &batch.policy,
-        &batch.schema,
-        &mut || head.next_contact(),
-    );
+    let (first, received_at) = head.next_attempts(deliveries.len(), batch.received_at);
     write_contacts(writing, workspace, known, received_at, true)?;
     let records = deliveries.iter().copied();
     let committed = Committed {
         drifted: drift::of(&mut plan, expected, records, first, received_at),
-        without_identifier: created(&plan, &nameless),
+        without_identifier,
         plan,
         first,
         received_at,
@@ -299,10 +284,22 @@ fn commit(
     Ok(committed)
 }
 
-/// How many of the records in these places created a contact.
-fn created(plan: &Plan, places: &[usize]) -> u64 {
-    let created = |place: &&usize| matches!(plan.steps[**place].verdict, Verdict::Create { .. });
-    places.iter().filter(created).count() as u64
+/// Plans records, once everybody whom they may be about is known. Returns the plan, and how many contacts without any
+/// identifier it creates.
+fn plan_all(
+    writing: &mut Writing<'_>,
+    batch: &Batch,
+    candidates: Vec<Candidate>,
+    known: &mut Known,
+) -> Result<(Plan, u64), StoreError> {
+    let nameless = gather(writing, batch, &candidates, known)?;
+    let head = writing.heads.workspace(&writing.tx, batch.workspace)?;
+    let plan = plan(candidates, known, &batch.policy, &batch.schema, &mut || {
+        head.next_contact()
+    });
+    let creates = |place: &&usize| matches!(plan.steps[**place].verdict, Verdict::Create { .. });
+    let without_identifier = nameless.iter().filter(creates).count() as u64;
+    Ok((plan, without_identifier))
 }
 
 /// What is kept of a record of which nothing may be kept.
